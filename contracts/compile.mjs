@@ -1,0 +1,88 @@
+// Compiles src/*.sol into out/<Name>.json, and writes out/manifest.json: the hashes of what went in and what came out.
+//   node compile.mjs           writes out/
+//   node compile.mjs --check   writes nothing, and fails when out/ is not what the sources compile to
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import solc from "solc";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const COMPILER = "0.8.30";
+const CONTRACTS = ["PlainERC721", "VitrineERC1155", "VitrineERC721", "VitrineFactory"];
+const SETTINGS = {
+  optimizer: { enabled: true, runs: 200 },
+  evmVersion: "cancun",
+  // Without it the bytecode would change with every comment.
+  metadata: { bytecodeHash: "none" },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
+};
+
+const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+const read = (path) => readFileSync(join(root, path), "utf8");
+
+function compile() {
+  if (!solc.version().startsWith(`${COMPILER}+`)) throw new Error(`solc is ${solc.version()}, not ${COMPILER}`);
+  const names = readdirSync(join(root, "src")).filter((name) => name.endsWith(".sol")).sort();
+  const sources = Object.fromEntries(names.map((name) => [`src/${name}`, { content: read(`src/${name}`) }]));
+  const input = JSON.stringify({ language: "Solidity", sources, settings: SETTINGS });
+  const found = (path) => {
+    try {
+      return { contents: read(path.startsWith("src/") ? path : join("node_modules", path)) };
+    } catch {
+      return { error: `${path} is missing: run npm ci in contracts/` };
+    }
+  };
+  const output = JSON.parse(solc.compile(input, { import: found }));
+  const problems = (output.errors ?? []).filter((problem) => problem.severity !== "info");
+  // A warning in somebody's money is an error.
+  if (problems.length > 0) throw new Error(problems.map((problem) => problem.formattedMessage).join("\n"));
+
+  const files = {};
+  for (const name of CONTRACTS) {
+    const { abi, evm } = output.contracts[`src/${name}.sol`][name];
+    const deployed = evm.deployedBytecode.object;
+    if (deployed.length / 2 > 24_576) throw new Error(`${name} is larger than a chain accepts`);
+    const artifact = { abi, bytecode: `0x${evm.bytecode.object}`, deployedBytecode: `0x${deployed}` };
+    files[`${name}.json`] = `${JSON.stringify(artifact, null, 2)}\n`;
+  }
+  const inputs = ["compile.mjs", "package-lock.json", ...Object.keys(sources)];
+  const manifest = {
+    compiler: solc.version(),
+    settings: SETTINGS,
+    inputs: Object.fromEntries(inputs.map((path) => [path, sha256(read(path))])),
+    outputs: Object.fromEntries(Object.entries(files).map(([name, text]) => [name, sha256(text)])),
+  };
+  files["manifest.json"] = `${JSON.stringify(manifest, null, 2)}\n`;
+  return files;
+}
+
+function stale(files) {
+  const present = readdirSync(join(root, "out"));
+  const wrong = present.filter((name) => !(name in files)).map((name) => `out/${name} has no source`);
+  for (const [name, text] of Object.entries(files)) {
+    if (!present.includes(name)) wrong.push(`out/${name} is missing`);
+    else if (read(`out/${name}`) !== text) wrong.push(`out/${name} differs from what the sources compile to`);
+  }
+  return wrong;
+}
+
+try {
+  const files = compile();
+  mkdirSync(join(root, "out"), { recursive: true });
+  if (process.argv.includes("--check")) {
+    const wrong = stale(files);
+    if (wrong.length > 0) throw new Error(`${wrong.join("\n")}\nrun: node compile.mjs`);
+    console.log(`out/ matches the sources (${CONTRACTS.length} contracts)`);
+  } else {
+    for (const name of readdirSync(join(root, "out"))) if (!(name in files)) rmSync(join(root, "out", name));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(root, "out", name), text);
+    for (const name of CONTRACTS) {
+      const size = (JSON.parse(files[`${name}.json`]).deployedBytecode.length - 2) / 2;
+      console.log(`${name}: ${size} bytes`);
+    }
+  }
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}

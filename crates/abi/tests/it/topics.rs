@@ -1,0 +1,123 @@
+//! The topics against values that were computed elsewhere.
+
+use abi::topics::*;
+use alloy::primitives::{B256, keccak256};
+
+#[test]
+fn topics_are_the_values_that_are_seen_on_public_chains() {
+    let known: [(B256, &str, &str); 25] = [
+        (
+            TRANSFER,
+            "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef",
+            "Transfer(address,address,uint256)",
+        ),
+        (
+            TRANSFER_SINGLE,
+            "c3d58168c5ae7397731d063d5bbf3d657854427343f4c083240f7aacaa2d0f62",
+            "TransferSingle(address,address,address,uint256,uint256)",
+        ),
+        (
+            TRANSFER_BATCH,
+            "4a39dc06d4c0dbc64b70af90fd698a233a518aa5d07e595d983b8c0526c8f7fb",
+            "TransferBatch(address,address,address,uint256[],uint256[])",
+        ),
+        (URI, "6bb7ff708619ba0610cba295a58592e0451dee2622938c8755667688daf3529b", "URI(string,uint256)"),
+        (
+            CONSECUTIVE_TRANSFER,
+            "deaa91b6123d068f5821d0fb0678463d1a8a6079fe8af5de3ce5e896dcf9133d",
+            "ConsecutiveTransfer(uint256,uint256,address,address)",
+        ),
+        (
+            APPROVAL,
+            "8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925",
+            "Approval(address,address,uint256)",
+        ),
+        (
+            APPROVAL_FOR_ALL,
+            "17307eab39ab6107e8899845ad3d59bd9653f200f220920489ca2b5937696c31",
+            "ApprovalForAll(address,address,bool)",
+        ),
+        (
+            METADATA_UPDATE,
+            "f8e1a15aba9398e019f0b49df1a4fde98ee17ae345cb5f6b5e2c27f5033e8ce7",
+            "MetadataUpdate(uint256)",
+        ),
+        (
+            BATCH_METADATA_UPDATE,
+            "6bd5c950a8d8df17f772f5af37cb3655737899cbf903264b9795592da439661c",
+            "BatchMetadataUpdate(uint256,uint256)",
+        ),
+        (
+            CONTRACT_URI_UPDATED,
+            "a5d4097edda6d87cb9329af83fb3712ef77eeb13738ffe43cc35a4ce305ad962",
+            "ContractURIUpdated()",
+        ),
+        (
+            THIRDWEB_CONTRACT_URI_UPDATED,
+            "c9c7c3fe08b88b4df9d4d47ef47d2c43d55c025a0ba88ca442580ed9e7348a16",
+            "ContractURIUpdated(string,string)",
+        ),
+        (
+            OWNERSHIP_TRANSFERRED,
+            "8be0079c531659141344cd1fd0a4f28419497f9722a3daafe3b4186f6b6457e0",
+            "OwnershipTransferred(address,address)",
+        ),
+        (
+            ROLE_GRANTED,
+            "2f8788117e7eff1d82e926ec794901d17c78024a50270940304540a733656f0d",
+            "RoleGranted(bytes32,address,address)",
+        ),
+        (
+            ROLE_REVOKED,
+            "f6391f5c32d9c69d2a47ea670b442974b53935d1edc7fd64eb21e047a839171b",
+            "RoleRevoked(bytes32,address,address)",
+        ),
+        (UPGRADED, "bc7cd75a20ee27fd9adebab32041f755214dbc6bffa90cc0225b39da2e5c2d3b", "Upgraded(address)"),
+        (
+            ADMIN_CHANGED,
+            "7e644d79422f17c01e4894b5f4f588d331ebfa28653d42ae832dc59e38c9798f",
+            "AdminChanged(address,address)",
+        ),
+        (
+            BEACON_UPGRADED,
+            "1cf3b03a6cf19fa2baba4df148e9dcabedea7f8a5c07840e207e5c089be95d3e",
+            "BeaconUpgraded(address)",
+        ),
+        (PAUSED, "62e78cea01bee320cd4e420270b5ea74000d11b0c9f74754ebdbfc544b05a258", "Paused(address)"),
+        (UNPAUSED, "5db9ee0a495bf2e6ff9c91a7834c1ba4fdd244a5e8aa4e537bd38aeae4b073aa", "Unpaused(address)"),
+        (LOCKED, "032bc66be43dbccb7487781d168eb7bda224628a3b2c3388bdf69b532a3a1611", "Locked(uint256)"),
+        (UNLOCKED, "f27b6ce5b2f5e68ddb2fd95a8a909d4ecf1daaac270935fff052feacb24f1842", "Unlocked(uint256)"),
+        (
+            ERC721_COLLECTION_CREATED,
+            "377ed24080182038060fc1a37945d17d0e9eea8fe03571594bf5813ecb7e710b",
+            "ERC721CollectionCreated(address,address)",
+        ),
+        (
+            ERC1155_COLLECTION_CREATED,
+            "4ebab407865d916989eddb5b77e25682cf754987126527327811df2d30ea456f",
+            "ERC1155CollectionCreated(address,address)",
+        ),
+        (
+            IMPLEMENTATION_DEPLOYED,
+            "c86adeccdfd5b96c99a63be33cf8547313ccd17729b48f0572a9fa0cd23ff710",
+            "ImplementationDeployed(address)",
+        ),
+        (
+            STAGE_UPDATED,
+            "5d5f43e2ea4473dc52ad8846c20d237f20238a8c304e2a3684e4bac491aa619e",
+            "StageUpdated(uint8,uint256)",
+        ),
+    ];
+    for (topic, value, signature) in known {
+        assert_eq!(hex::encode(topic), value, "{signature}");
+        assert_eq!(topic, keccak256(signature), "{signature}");
+    }
+}
+
+#[test]
+fn our_factory_event_is_not_the_predecessors_of_the_same_name() {
+    let predecessors = keccak256("CollectionCreated(address,address,string,string,uint256)");
+    assert_ne!(COLLECTION_CREATED, predecessors);
+    let ours = "CollectionCreated(address,address,bytes32,uint8,string,string,string,uint256,address,uint96)";
+    assert_eq!(COLLECTION_CREATED, keccak256(ours));
+}
