@@ -1,6 +1,6 @@
 //! The calls between the services: the `.proto` files beside this crate, compiled. Nothing else lives here.
 
-#![expect(clippy::all, reason = "generated code")]
+#![expect(clippy::all, clippy::allow_attributes_without_reason, reason = "generated code")]
 
 /// Every message and service as descriptors, for reflection and for the tests that read the contracts.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

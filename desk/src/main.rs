@@ -1,0 +1,95 @@
+//! **desk** is the operator's tool: certificates, topology, the local chain's contracts, dead letters, and a proof that
+//! the whole fleet works. `cargo xtask` runs it with the variables of `.vitrine/run/env`.
+
+mod certs;
+mod deploy;
+mod dlq;
+mod frontend;
+mod mint;
+mod proof;
+mod registry;
+mod seed;
+mod sign_in;
+mod socket;
+mod topology;
+mod wallet;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use url::Url;
+
+/// The operator's tool of Vitrine.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the authority and a certificate for each process; keeps those that are good for long enough.
+    Certs(certs::Arguments),
+    /// Declares the broker's exchanges, queues, policies and users.
+    Topology(topology::Arguments),
+    /// Deploys the contracts on the local chain where they are missing, and registers them.
+    Deploy(Fleet),
+    /// Makes a collection with a few tokens, where there is none.
+    Seed(Fleet),
+    /// Signs in, creates a collection, mints, and tells how long each step took to reach a socket.
+    Proof(Fleet),
+    /// Shows the fleet at work.
+    Demo(Demo),
+    /// Looks at dead messages, puts them back, or drops them.
+    Dlq(dlq::Arguments),
+}
+
+/// Where the fleet is.
+#[derive(clap::Args, Clone)]
+struct Fleet {
+    /// The gateway.
+    #[arg(long, env = "VITRINE_GATEWAY_URL", default_value = "http://127.0.0.1:8081")]
+    gateway: Url,
+    /// The local chain's node.
+    #[arg(long, env = "VITRINE_RPC_URL", default_value = "http://127.0.0.1:18545")]
+    node: Url,
+    /// The chain-registry.
+    #[arg(long, env = "VITRINE_CHAIN_REGISTRY_URL", default_value = "https://127.0.0.1:50056")]
+    registry: Url,
+    /// The folder with the certificates.
+    #[arg(long, env = "VITRINE_CERTS_DIR", default_value = ".vitrine/run/certs")]
+    certs: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct Demo {
+    #[command(subcommand)]
+    what: DemoKind,
+}
+
+#[derive(Subcommand)]
+enum DemoKind {
+    /// Mints tokens and prints a line for each as the subscription delivers it.
+    Mint {
+        /// How many tokens.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        count: u32,
+        #[command(flatten)]
+        fleet: Fleet,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match Arguments::parse().command {
+        Command::Certs(arguments) => certs::make(&arguments),
+        Command::Topology(arguments) => topology::declare(&arguments).await,
+        Command::Deploy(fleet) => deploy::deploy(&fleet).await,
+        Command::Seed(fleet) => seed::seed(&fleet).await,
+        Command::Proof(fleet) => proof::proof(&fleet).await,
+        Command::Demo(Demo { what: DemoKind::Mint { count, fleet } }) => mint::demo(&fleet, count).await,
+        Command::Dlq(arguments) => dlq::run(&arguments).await,
+    }
+}

@@ -1,0 +1,168 @@
+//! Chains, and how far each is read.
+
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use proto::{
+    chainregistry::v1::{self as pb, ListChainsRequest},
+    indexer::v1::ListCheckpointsRequest,
+};
+
+use super::{
+    node,
+    scalar::{Address, BigInt, ChainId, ChainNumber, DateTime, Hex, Uri, moment_of, ours, text},
+};
+use crate::{error::failed, loaders::Loaders, peers::Peers};
+
+/// A chain that the launchpad works with.
+#[derive(Clone)]
+pub(crate) struct Chain(pub(crate) pb::Chain);
+
+/// A currency.
+#[derive(SimpleObject, Clone)]
+pub(crate) struct Currency {
+    /// `ETH`.
+    symbol: String,
+    /// How many decimals its smallest unit has.
+    decimals: u32,
+    /// The token contract; null for the native currency.
+    address: Option<Address>,
+}
+
+/// A contract that the launchpad knows by name.
+#[derive(SimpleObject, Clone)]
+pub(crate) struct ChainContract {
+    /// What it is known as.
+    name: String,
+    /// Where it is.
+    address: Address,
+    /// What it is.
+    standard: Option<String>,
+    /// The block that it is read from.
+    start_block: BigInt,
+}
+
+/// How far a chain is read.
+#[derive(SimpleObject, Clone)]
+pub(crate) struct IndexStatus {
+    /// The newest block that the node told of.
+    head_block: BigInt,
+    /// The newest block whose events are stored.
+    indexed_block: BigInt,
+    /// Its hash.
+    indexed_block_hash: Hex,
+    /// Its time.
+    indexed_block_timestamp: DateTime,
+    /// How many blocks are missing.
+    lag_blocks: i32,
+    /// Whether the head is followed.
+    is_live: bool,
+}
+
+#[Object]
+impl Chain {
+    pub(crate) async fn id(&self) -> ID {
+        node::id("Chain", &self.0.chain_id)
+    }
+
+    /// As CAIP-2 names it.
+    async fn chain_id(&self) -> Result<ChainId> {
+        ours(&self.0.chain_id)
+    }
+
+    /// As the chain calls itself.
+    async fn chain_numeric(&self) -> ChainNumber {
+        ChainNumber(self.0.chain_numeric)
+    }
+
+    /// As people call it.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    async fn native_currency(&self) -> Currency {
+        Currency { symbol: self.0.native_symbol.clone(), decimals: self.0.decimals, address: None }
+    }
+
+    async fn explorer_url(&self) -> Option<Uri> {
+        text(&self.0.explorer_url).map(Uri)
+    }
+
+    /// Whether it can be used.
+    async fn enabled(&self) -> bool {
+        self.0.enabled
+    }
+
+    async fn contracts(&self) -> Result<Vec<ChainContract>> {
+        self.0.contracts.iter().map(contract).collect()
+    }
+
+    /// Blocks that make a transaction confirmed.
+    async fn confirmations(&self) -> u32 {
+        self.0.confirmations
+    }
+
+    /// Grows with every change of the registry.
+    async fn registry_version(&self) -> BigInt {
+        BigInt(amounts::U256::from(self.0.version))
+    }
+
+    /// How far it is read; null with an error while the indexer is away.
+    async fn index_status(&self, context: &Context<'_>) -> Option<Result<IndexStatus>> {
+        let asked = ListCheckpointsRequest { chain_id: self.0.chain_id.clone() };
+        let peers = context.data_unchecked::<Peers>();
+        match peers.indexer.clone().list_checkpoints(asked).await {
+            Ok(answer) => answer.into_inner().checkpoints.pop().map(|checkpoint| index_status(&checkpoint)),
+            Err(status) => Some(Err(failed(&status))),
+        }
+    }
+}
+
+fn contract(contract: &pb::Contract) -> Result<ChainContract> {
+    Ok(ChainContract {
+        name: contract.name.clone(),
+        address: ours(&contract.address)?,
+        standard: text(&contract.standard),
+        start_block: BigInt(amounts::U256::from(contract.start_block)),
+    })
+}
+
+fn index_status(checkpoint: &proto::indexer::v1::Checkpoint) -> Result<IndexStatus> {
+    let head = checkpoint.head.as_ref().map_or(0, |head| head.number);
+    let indexed = checkpoint.indexed.clone().unwrap_or_default();
+    let hash = if indexed.hash.is_empty() { Hex(vec![0; 32]) } else { ours(&indexed.hash)? };
+    Ok(IndexStatus {
+        head_block: BigInt(amounts::U256::from(head)),
+        indexed_block: BigInt(amounts::U256::from(indexed.number)),
+        indexed_block_hash: hash,
+        indexed_block_timestamp: moment_of(indexed.time.as_ref()),
+        lag_blocks: i32::try_from(head.saturating_sub(indexed.number)).unwrap_or(i32::MAX),
+        is_live: checkpoint.live,
+    })
+}
+
+#[derive(Default)]
+pub(crate) struct ChainQuery;
+
+#[Object]
+impl ChainQuery {
+    /// The chains that can be used; with `enabled: false` the others.
+    async fn chains(&self, context: &Context<'_>, #[graphql(default = true)] enabled: bool) -> Result<Vec<Chain>> {
+        let asked = ListChainsRequest { include_disabled: !enabled };
+        let peers = context.data_unchecked::<Peers>();
+        let answer = peers.chains.clone().list_chains(asked).await.map_err(|status| failed(&status))?;
+        let chains = answer.into_inner().chains.into_iter();
+        Ok(chains.filter(|chain| chain.enabled == enabled).map(Chain).collect())
+    }
+
+    /// One chain.
+    async fn chain(&self, context: &Context<'_>, chain_id: ChainId) -> Option<Result<Chain>> {
+        load(context, chain_id.0).await
+    }
+}
+
+/// The chain of that id, by the request's loader.
+pub(crate) async fn load(context: &Context<'_>, chain_id: ids::ChainId) -> Option<Result<Chain>> {
+    match context.data_unchecked::<Loaders>().chains.load_one(chain_id).await {
+        Ok(found) => found.map(|row| Ok(Chain(row))),
+        Err(status) => Some(Err(failed(&status))),
+    }
+}

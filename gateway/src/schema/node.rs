@@ -1,0 +1,84 @@
+//! Opaque ids: `id` names its type, so that any entity can be found by it alone.
+
+use async_graphql::{Context, ID, Interface, Object, Result};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ids::{ChainId, CollectionId, IntentId, TokenRowId, UserId};
+
+use super::{chain::Chain, collection::Collection, intent::TxIntent, token::Token, user::User};
+use crate::{error::failed, loaders::Loaders, viewer};
+
+/// Everything that has an id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Opaque; pass it to `node`."))]
+pub(crate) enum Node {
+    Chain(Chain),
+    Collection(Collection),
+    Token(Token),
+    User(User),
+    TxIntent(TxIntent),
+}
+
+/// The opaque id of an entity.
+pub(crate) fn id(kind: &str, key: impl std::fmt::Display) -> ID {
+    ID(URL_SAFE_NO_PAD.encode(format!("{kind}:{key}")))
+}
+
+/// The key inside an opaque id, if it is one of that kind.
+pub(crate) fn key<K: std::str::FromStr>(kind: &str, id: &str) -> Option<K> {
+    if id.len() > 256 {
+        return None;
+    }
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
+    text.strip_prefix(kind)?.strip_prefix(':')?.parse().ok()
+}
+
+#[derive(Default)]
+pub(crate) struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// Any entity, by its opaque id; null where there is none or it is not yours to see.
+    async fn node(&self, context: &Context<'_>, id: ID) -> Option<Result<Node>> {
+        find(context, &id).await.transpose()
+    }
+}
+
+async fn find(context: &Context<'_>, id: &str) -> Result<Option<Node>> {
+    let loaders = context.data::<Loaders>()?;
+    if let Some(key) = key::<CollectionId>("Collection", id) {
+        let found = loaders.collections.load_one(key).await.map_err(|status| failed(&status))?;
+        return Ok(found.map(|row| Node::Collection(Collection(row))));
+    }
+    if let Some(key) = key::<TokenRowId>("Token", id) {
+        let found = loaders.tokens.load_one(key).await.map_err(|status| failed(&status))?;
+        return Ok(found.map(|row| Node::Token(Token(row))));
+    }
+    if let Some(key) = key::<UserId>("User", id) {
+        let found = loaders.users.load_one(key).await.map_err(|status| failed(&status))?;
+        return Ok(found.map(|row| Node::User(User(row))));
+    }
+    if let Some(key) = key::<ChainId>("Chain", id) {
+        let found = loaders.chains.load_one(key).await.map_err(|status| failed(&status))?;
+        return Ok(found.map(|row| Node::Chain(Chain(row))));
+    }
+    if let Some(key) = key::<IntentId>("TxIntent", id) {
+        let viewer = viewer::required(context)?;
+        return Ok(super::intent::load(context, viewer, key).await?.map(Node::TxIntent));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_opens_as_its_own_kind_only() {
+        let user = UserId::new();
+        let opaque = id("User", user);
+        assert_eq!(key::<UserId>("User", &opaque), Some(user));
+        assert_eq!(key::<UserId>("Use", &opaque), None);
+        assert_eq!(key::<CollectionId>("Collection", &opaque), None);
+        assert_eq!(key::<UserId>("User", "%%%"), None);
+    }
+}
