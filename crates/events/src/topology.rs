@@ -232,7 +232,8 @@ pub fn flows() -> String {
          (`{queue}.dead`) behind `dlx.events`.\n\n| exchange | key | from | queues | to |\n| --- | --- | --- | --- | --- |\n",
     );
     for key in &KEYS {
-        let takers: Vec<&Queue> = route(key.exchange, &key.example()).iter().filter_map(|name| find(name)).collect();
+        let takers: Vec<&Queue> =
+            route(key.exchange, &key.example()).iter().filter_map(|name| find(name)).collect();
         let names = takers.iter().map(|queue| queue.name).collect::<Vec<_>>().join("<br>");
         let consumers = takers.iter().map(|queue| queue.consumer).collect::<Vec<_>>().join("<br>");
         page += &format!("| {} | {} | {} | {names} | {consumers} |\n", key.exchange, key.shape, key.from);
@@ -250,7 +251,10 @@ impl Key {
         self.shape
             .replace("{n}", "31337")
             .replace("{contract}", "0x5fbdb2315678afecb367f032d93f642f64180aa3")
-            .replace("{tokenId}", "115792089237316195423570985008687907853269984665640564039457584007913129639935")
+            .replace(
+                "{tokenId}",
+                "115792089237316195423570985008687907853269984665640564039457584007913129639935",
+            )
             .replace("{orderHash}", "0x9b2055d370f73ec7d8a03e965129118dc8f5bf83e5cfc1dd1c0d5d1e3c0d1b2a")
             .replace("{intentId}", "0197f0c6-1c1b-7b5e-9a51-3d1f0a7b6c01")
             .replace("{assetId}", "0197f0c6-1c1b-7b5e-9a51-3d1f0a7b6c02")
@@ -300,7 +304,8 @@ mod tests {
         for queue in QUEUES {
             assert_eq!(QUEUES.iter().filter(|other| other.name == queue.name).count(), 1, "{}", queue.name);
             for bound in queue.bindings {
-                let heard = |key: &&Key| key.exchange == bound.exchange && matches(bound.pattern, &key.example());
+                let heard =
+                    |key: &&Key| key.exchange == bound.exchange && matches(bound.pattern, &key.example());
                 let heard: Vec<&Key> = KEYS.iter().filter(heard).collect();
                 assert!(!heard.is_empty(), "{} waits for nothing at {bound:?}", queue.name);
                 // What the indexer tells has a permanent ledger row, what others tell has not.
@@ -312,8 +317,14 @@ mod tests {
 
     #[test]
     fn a_dead_letter_key_is_one_queues_own() {
-        assert_eq!(route(exchange::DEAD_LETTERS, "catalog.mints.created.retry.3"), ["catalog.mints.created.retry.3"]);
-        assert_eq!(route(exchange::DEAD_LETTERS, "catalog.mints.created.dead"), ["catalog.mints.created.dead"]);
+        assert_eq!(
+            route(exchange::DEAD_LETTERS, "catalog.mints.created.retry.3"),
+            ["catalog.mints.created.retry.3"]
+        );
+        assert_eq!(
+            route(exchange::DEAD_LETTERS, "catalog.mints.created.dead"),
+            ["catalog.mints.created.dead"]
+        );
         assert!(route(exchange::DEAD_LETTERS, "catalog.mints.created").is_empty());
     }
 
@@ -335,7 +346,8 @@ mod tests {
             "queues": QUEUES.iter().map(queue).collect::<Vec<_>>(),
             "retryTtlMs": RETRY_STEPS.iter().map(|step| step.as_millis() as u64).collect::<Vec<_>>(),
         });
-        let text = std::fs::read_to_string(docs("topology.json")).expect("docs/topology.json is in the repository");
+        let text =
+            std::fs::read_to_string(docs("topology.json")).expect("docs/topology.json is in the repository");
         let written: Value = serde_json::from_str(&text).expect("docs/topology.json is JSON");
         for part in ["exchanges", "keys", "queues", "retryTtlMs"] {
             let sorted = |value: &Value| {
