@@ -29,7 +29,7 @@ use crate::{
     loaders,
     negotiate::{self, Malformed, Media},
     peers::Peers,
-    schema::{ClientInfo, Schema},
+    schema::{Visitor, Schema},
     viewer::{Refused, Viewer, Viewers},
     websocket,
 };
@@ -77,7 +77,7 @@ impl Door {
     }
 
     /// The request with everything that resolvers ask the context for.
-    pub(crate) fn furnish(&self, request: Request, viewer: Option<Viewer>, client: ClientInfo) -> Request {
+    pub(crate) fn furnish(&self, request: Request, viewer: Option<Viewer>, client: Visitor) -> Request {
         let request = request.data(loaders::Loaders::new(&self.peers)).data(client);
         match viewer {
             Some(viewer) => request.data(viewer),
@@ -181,7 +181,7 @@ async fn execute(
         Err(Refused::Absent) => None,
         Err(refused) => return unauthenticated(refused, &request_id, media),
     };
-    let client = ClientInfo::new(peer, headers);
+    let client = Visitor::new(peer, headers);
     let operation = request.operation_name.clone().unwrap_or_default();
     let span = tracing::info_span!("graphql", request.id = %request_id, graphql.operation = %operation);
     let response = async {

@@ -17,7 +17,7 @@ use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 use crate::{
     http::{Door, finish, request_id},
     negotiate,
-    schema::ClientInfo,
+    schema::Visitor,
     socket::{self, Close, PROTOCOL, Said},
     viewer::{Refused, Viewer},
 };
@@ -38,7 +38,7 @@ pub(crate) fn open(door: Door, upgrade: WebSocketUpgrade, headers: &HeaderMap, p
     let Ok(permit) = door.sockets.clone().try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many sockets, try again").into_response();
     };
-    let (client, headers) = (ClientInfo::new(peer, headers), headers.clone());
+    let (client, headers) = (Visitor::new(peer, headers), headers.clone());
     let limit = door.limits.body_bytes;
     upgrade
         .protocols([PROTOCOL])
@@ -67,7 +67,7 @@ struct Running {
 
 struct Socket {
     door: Door,
-    client: ClientInfo,
+    client: Visitor,
     headers: HeaderMap,
     request_id: String,
     is_acknowledged: bool,
@@ -82,7 +82,7 @@ struct Socket {
 type Sink = SplitSink<WebSocket, Message>;
 
 impl Socket {
-    fn new(door: Door, client: ClientInfo, headers: HeaderMap) -> Socket {
+    fn new(door: Door, client: Visitor, headers: HeaderMap) -> Socket {
         let (spoken, hear) = mpsc::channel(WAITING);
         let request_id = request_id(&headers);
         Socket {
@@ -109,10 +109,15 @@ impl Socket {
         for running in self.running.values() {
             running.task.abort();
         }
-        if let Some(close) = close {
-            let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
-            let _ = tokio::time::timeout(WRITE_WITHIN, sink.send(Message::Close(Some(frame)))).await;
-        }
+        let goodbye = async {
+            if let Some(close) = close {
+                let frame = CloseFrame { code: close.code(), reason: close.reason().into() };
+                let _ = sink.send(Message::Close(Some(frame))).await;
+            }
+            // A client that closed first waits for our answer; without it the close looks like a broken line.
+            let _ = sink.close().await;
+        };
+        let _ = tokio::time::timeout(WRITE_WITHIN, goodbye).await;
     }
 
     async fn converse(

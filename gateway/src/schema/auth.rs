@@ -7,7 +7,7 @@ use proto::auth::v1::{
 };
 
 use super::{
-    ClientInfo, node,
+    Visitor, node,
     problem::{self, SiweProblem},
     scalar::{AccountId, ChainId, DateTime, Hex, Uri, moment_of, ours, text},
     user::User,
@@ -100,7 +100,7 @@ pub(crate) struct AuthMutation;
 impl AuthMutation {
     /// A nonce for a message to sign. Needs no account: popular clients ask before they know one.
     async fn issue_siwe_nonce(&self, context: &Context<'_>) -> Result<SiweNonce> {
-        let client = Some(context.data_unchecked::<ClientInfo>().to_wire(None));
+        let client = Some(context.data_unchecked::<Visitor>().to_wire(None));
         let peers = context.data_unchecked::<Peers>();
         let answer = peers.auth.clone().issue_nonce(IssueNonceRequest { client }).await;
         let nonce = answer.map_err(|status| failed(&status))?.into_inner();
@@ -116,7 +116,7 @@ impl AuthMutation {
 
     /// Signs in with a signed message.
     async fn verify_siwe(&self, context: &Context<'_>, input: VerifySiweInput) -> Result<VerifySiweResult> {
-        let client = Some(context.data_unchecked::<ClientInfo>().to_wire(input.device_id));
+        let client = Some(context.data_unchecked::<Visitor>().to_wire(input.device_id));
         let asked = VerifySiweRequest { message: input.message, signature: input.signature.0, client };
         let peers = context.data_unchecked::<Peers>();
         let opened = match peers.auth.clone().verify_siwe(asked).await {

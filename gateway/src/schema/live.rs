@@ -24,6 +24,8 @@ pub(crate) struct CollectionEvent {
     removed: bool,
     /// The last block that both branches share, where a reorganisation did it.
     fork_block: Option<BigInt>,
+    /// What led to it: `created`, `updated`, `minted`, `metadata`, `removed`.
+    changed: Vec<String>,
     collection: Collection,
 }
 
@@ -36,6 +38,8 @@ pub(crate) struct TokenEvent {
     removed: bool,
     /// The last block that both branches share, where a reorganisation did it.
     fork_block: Option<BigInt>,
+    /// What led to it: `minted`, `transferred`, `burned`, `metadata`, `removed`; empty for a summary.
+    changed: Vec<String>,
     token: Token,
 }
 
@@ -82,6 +86,7 @@ impl LiveSubscription {
                 cursor: live.cursor(event),
                 removed: fact.removed,
                 fork_block: fact.fork_block.map(block),
+                changed: fact.changed.clone(),
                 collection: Collection(collection(of, fact.block_number, fact.tx_hashes.first())),
             })
         }))
@@ -114,6 +119,7 @@ impl LiveSubscription {
                                 cursor: live.cursor(&event),
                                 removed: fact.removed,
                                 fork_block: fact.fork_block.map(block),
+                                changed: fact.changed.clone(),
                                 token: Token(token_of(of)),
                             };
                             say.send(Ok(news)).await;
@@ -133,7 +139,8 @@ impl LiveSubscription {
                             let cursor = live.cursor(&event);
                             match token::fetch(&peers, place).await {
                                 Ok(Some(token)) => {
-                                    say.send(Ok(TokenEvent { cursor, removed: false, fork_block: None, token })).await;
+                                    let news = TokenEvent { cursor, removed: false, fork_block: None, changed: Vec::new(), token };
+                                    say.send(Ok(news)).await;
                                 }
                                 Ok(None) => {}
                                 Err(err) => return say.send(Err(err)).await,

@@ -47,15 +47,15 @@ pub(crate) struct Subscription(intent::IntentSubscription, live::LiveSubscriptio
 
 /// Who knocks: for rate limits and the login record, never for rights.
 #[derive(Clone, Debug)]
-pub(crate) struct ClientInfo {
+pub(crate) struct Visitor {
     ip_address: String,
     user_agent: String,
 }
 
-impl ClientInfo {
-    pub(crate) fn new(peer: SocketAddr, headers: &HeaderMap) -> ClientInfo {
+impl Visitor {
+    pub(crate) fn new(peer: SocketAddr, headers: &HeaderMap) -> Visitor {
         let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        ClientInfo { ip_address: peer.ip().to_string(), user_agent: agent.chars().take(512).collect() }
+        Visitor { ip_address: peer.ip().to_string(), user_agent: agent.chars().take(512).collect() }
     }
 
     fn to_wire(&self, device_id: Option<String>) -> pb::ClientInfo {
