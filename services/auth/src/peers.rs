@@ -1,0 +1,111 @@
+//! The services that auth asks: user, wallet, chain-registry. Each question has a deadline.
+
+use std::time::Duration;
+
+use ids::{AccountId, UserId, WalletId};
+use proto::{
+    chainregistry::v1::chain_registry_service_client::ChainRegistryServiceClient,
+    user::v1::{EnsureUserRequest, user_service_client::UserServiceClient},
+    wallet::v1::{ResolveAccountsRequest, UpsertLinkRequest, wallet_service_client::WalletServiceClient},
+};
+use rpc::Channel;
+use tonic::Status;
+
+use crate::{
+    chains::Chains,
+    config::PeerUrls,
+    error::Error,
+    model::{Kind, Standing},
+};
+
+const ANSWERS_WITHIN: Duration = Duration::from_millis(1500);
+
+/// The clients.
+#[derive(Clone)]
+pub(crate) struct Peers {
+    user: UserServiceClient<Channel>,
+    wallet: WalletServiceClient<Channel>,
+    pub(crate) chains: Chains,
+}
+
+/// A user as user told.
+#[derive(Debug, Clone)]
+pub(crate) struct Ensured {
+    pub(crate) user_id: UserId,
+    pub(crate) standing: Standing,
+    pub(crate) is_new: bool,
+}
+
+impl Peers {
+    pub(crate) fn of(urls: &PeerUrls, identity: &rpc::Identity) -> anyhow::Result<Peers> {
+        let registry =
+            ChainRegistryServiceClient::new(rpc::channel("chain-registry", &urls.chain_registry, identity)?);
+        Ok(Peers {
+            user: UserServiceClient::new(rpc::channel("user", &urls.user, identity)?),
+            wallet: WalletServiceClient::new(rpc::channel("wallet", &urls.wallet, identity)?),
+            chains: Chains::new(registry),
+        })
+    }
+
+    /// Whose the account is, if somebody's: wallet is the authority.
+    pub(crate) async fn owner(&self, account: &AccountId) -> Result<Option<UserId>, Error> {
+        let asked = account.to_lower();
+        let request = ResolveAccountsRequest { account_ids: vec![asked.clone()] };
+        let mut wallet = self.wallet.clone();
+        let answer = within("wallet", wallet.resolve_accounts(request)).await?;
+        match answer.into_inner().user_id_by_account.get(&asked) {
+            Some(user_id) => Ok(Some(user_id.parse().map_err(|_| strange("wallet"))?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The user of an account that nobody has linked, made if need be.
+    pub(crate) async fn ensure_user(&self, account: &AccountId) -> Result<Ensured, Error> {
+        let mut user = self.user.clone();
+        let request = EnsureUserRequest { account_id: account.to_lower() };
+        let answer = within("user", user.ensure_user(request)).await?.into_inner();
+        let user = answer.user.ok_or_else(|| strange("user"))?;
+        let user_id = user.user_id.parse().map_err(|_| strange("user"))?;
+        let standing = Standing { status: user.status, roles: user.roles };
+        Ok(Ensured { user_id, standing, is_new: answer.created })
+    }
+
+    /// Links the account; the answer says whose it is, which may be somebody else.
+    pub(crate) async fn link(
+        &self,
+        user_id: UserId,
+        account: &AccountId,
+        kind: Kind,
+    ) -> Result<(UserId, WalletId), Error> {
+        let mut wallet = self.wallet.clone();
+        let request = UpsertLinkRequest {
+            user_id: user_id.to_string(),
+            account_id: account.to_lower(),
+            r#type: kind.as_str().to_owned(),
+            connector: String::new(),
+        };
+        let answer = within("wallet", wallet.upsert_link(request)).await?.into_inner();
+        let link = answer.wallet.ok_or_else(|| strange("wallet"))?;
+        let parsed = link.user_id.parse().ok().zip(link.wallet_id.parse().ok());
+        parsed.ok_or_else(|| strange("wallet"))
+    }
+}
+
+async fn within<T>(peer: &'static str, call: impl Future<Output = Result<T, Status>>) -> Result<T, Error> {
+    match tokio::time::timeout(ANSWERS_WITHIN, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(status)) => {
+            tracing::warn!(peer, code = ?status.code(), error = status.message(), "a peer did not do what was asked");
+            Err(Error::Unavailable(peer))
+        }
+        Err(_) => {
+            tracing::warn!(peer, "a peer did not answer in time");
+            Err(Error::Unavailable(peer))
+        }
+    }
+}
+
+fn strange(peer: &'static str) -> Error {
+    tracing::error!(peer, "a peer's answer cannot be read");
+    Error::Unavailable(peer)
+}

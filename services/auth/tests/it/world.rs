@@ -1,0 +1,212 @@
+//! user, wallet and chain-registry as auth meets them: three doors with memories, each of which can be shut.
+
+use std::{
+    collections::HashMap,
+    net::TcpListener,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use ids::{AccountId, UserId, WalletId};
+use proto::{
+    chainregistry::v1::{
+        self as registry,
+        chain_registry_service_server::{ChainRegistryService, ChainRegistryServiceServer},
+    },
+    user::v1::{
+        self as user,
+        user_service_server::{UserService, UserServiceServer},
+    },
+    wallet::v1::{
+        self as wallet,
+        wallet_service_server::{WalletService, WalletServiceServer},
+    },
+};
+use rpc::Identity;
+use testkit::Certs;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, service::Routes};
+use url::Url;
+
+/// What the others know, and which of them answer.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) users: HashMap<String, UserId>,
+    pub(crate) links: HashMap<String, (UserId, WalletId)>,
+    pub(crate) suspended: Vec<UserId>,
+    pub(crate) is_user_down: bool,
+    pub(crate) is_wallet_down: bool,
+    pub(crate) is_linking_down: bool,
+    pub(crate) is_registry_down: bool,
+    pub(crate) ensured: usize,
+}
+
+/// The doors' shared memory.
+#[derive(Clone, Default)]
+pub(crate) struct Others(Arc<Mutex<World>>);
+
+/// The chain that is enabled.
+pub(crate) const CHAIN: u64 = 31337;
+
+impl Others {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    /// Opens the three doors.
+    pub(crate) fn serve(&self, certs: &Certs, stop: &CancellationToken) -> auth::PeerUrls {
+        let open = |name: &str, routes: Routes| -> Url {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
+            let identity = Identity::load(&certs.settings_for(name)).unwrap();
+            tokio::spawn(rpc::serve(listener, identity, routes, stop.clone()));
+            url
+        };
+        auth::PeerUrls {
+            user: open("user", Routes::new(UserServiceServer::new(self.clone()))),
+            wallet: open("wallet", Routes::new(WalletServiceServer::new(self.clone()))),
+            chain_registry: open(
+                "chain-registry",
+                Routes::new(ChainRegistryServiceServer::new(self.clone())),
+            ),
+        }
+    }
+}
+
+fn answer<T>(is_down: bool, message: T) -> Result<Response<T>, Status> {
+    if is_down { Err(Status::unavailable("down for the test")) } else { Ok(Response::new(message)) }
+}
+
+fn identity(account_id: &str) -> String {
+    account_id.parse::<AccountId>().unwrap().address.to_lower()
+}
+
+#[tonic::async_trait]
+impl UserService for Others {
+    async fn ensure_user(
+        &self,
+        request: Request<user::EnsureUserRequest>,
+    ) -> Result<Response<user::EnsureUserResponse>, Status> {
+        let mut world = self.world();
+        let key = identity(&request.into_inner().account_id);
+        if world.is_user_down {
+            return answer(true, user::EnsureUserResponse::default());
+        }
+        world.ensured += 1;
+        let created = !world.users.contains_key(&key);
+        let user_id = *world.users.entry(key).or_insert_with(UserId::new);
+        let status = if world.suspended.contains(&user_id) { "suspended" } else { "active" };
+        let user = user::User {
+            user_id: user_id.to_string(),
+            status: status.to_owned(),
+            roles: vec!["user".to_owned(), "creator".to_owned()],
+            ..Default::default()
+        };
+        answer(false, user::EnsureUserResponse { user: Some(user), created })
+    }
+
+    async fn get_user(
+        &self,
+        _: Request<user::GetUserRequest>,
+    ) -> Result<Response<user::GetUserResponse>, Status> {
+        Err(Status::unimplemented("auth does not ask"))
+    }
+
+    async fn batch_get_users(
+        &self,
+        _: Request<user::BatchGetUsersRequest>,
+    ) -> Result<Response<user::BatchGetUsersResponse>, Status> {
+        Err(Status::unimplemented("auth does not ask"))
+    }
+}
+
+#[tonic::async_trait]
+impl WalletService for Others {
+    async fn upsert_link(
+        &self,
+        request: Request<wallet::UpsertLinkRequest>,
+    ) -> Result<Response<wallet::UpsertLinkResponse>, Status> {
+        let (request, mut world) = (request.into_inner(), self.world());
+        if world.is_wallet_down || world.is_linking_down {
+            return answer(true, wallet::UpsertLinkResponse::default());
+        }
+        let asked = (request.user_id.parse().unwrap(), WalletId::new());
+        let (user_id, wallet_id) = *world.links.entry(identity(&request.account_id)).or_insert(asked);
+        let link = wallet::Wallet {
+            wallet_id: wallet_id.to_string(),
+            user_id: user_id.to_string(),
+            account_id: request.account_id,
+            ..Default::default()
+        };
+        answer(false, wallet::UpsertLinkResponse { wallet: Some(link), created: wallet_id == asked.1 })
+    }
+
+    async fn resolve_accounts(
+        &self,
+        request: Request<wallet::ResolveAccountsRequest>,
+    ) -> Result<Response<wallet::ResolveAccountsResponse>, Status> {
+        let world = self.world();
+        let owner =
+            |account: String| Some((account.clone(), world.links.get(&identity(&account))?.0.to_string()));
+        let user_id_by_account = request.into_inner().account_ids.into_iter().filter_map(owner).collect();
+        answer(world.is_wallet_down, wallet::ResolveAccountsResponse { user_id_by_account })
+    }
+
+    async fn batch_list_wallets(
+        &self,
+        _: Request<wallet::BatchListWalletsRequest>,
+    ) -> Result<Response<wallet::BatchListWalletsResponse>, Status> {
+        Err(Status::unimplemented("auth does not ask"))
+    }
+
+    async fn list_approvals(
+        &self,
+        _: Request<wallet::ListApprovalsRequest>,
+    ) -> Result<Response<wallet::ListApprovalsResponse>, Status> {
+        Err(Status::unimplemented("auth does not ask"))
+    }
+}
+
+#[tonic::async_trait]
+impl ChainRegistryService for Others {
+    async fn list_chains(
+        &self,
+        _: Request<registry::ListChainsRequest>,
+    ) -> Result<Response<registry::ListChainsResponse>, Status> {
+        let chain = |number: u64, enabled| registry::Chain {
+            chain_id: format!("eip155:{number}"),
+            chain_numeric: number,
+            enabled,
+            ..Default::default()
+        };
+        let chains = vec![chain(CHAIN, true), chain(5, false)];
+        answer(self.world().is_registry_down, registry::ListChainsResponse { chains, version: 1 })
+    }
+
+    async fn get_chain(
+        &self,
+        _: Request<registry::GetChainRequest>,
+    ) -> Result<Response<registry::GetChainResponse>, Status> {
+        Err(Status::unimplemented("auth does not ask"))
+    }
+
+    async fn list_endpoints(
+        &self,
+        _: Request<registry::ListEndpointsRequest>,
+    ) -> Result<Response<registry::ListEndpointsResponse>, Status> {
+        Err(Status::unimplemented("auth does not ask"))
+    }
+
+    async fn upsert_chain(
+        &self,
+        _: Request<registry::UpsertChainRequest>,
+    ) -> Result<Response<registry::UpsertChainResponse>, Status> {
+        Err(Status::unimplemented("auth does not ask"))
+    }
+
+    async fn upsert_contract(
+        &self,
+        _: Request<registry::UpsertContractRequest>,
+    ) -> Result<Response<registry::UpsertContractResponse>, Status> {
+        Err(Status::unimplemented("auth does not ask"))
+    }
+}

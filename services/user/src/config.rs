@@ -1,0 +1,26 @@
+//! What user is told at its start.
+
+use launch::Secret;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The configuration of user.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How the process is watched and how it stops.
+    pub process: launch::Settings,
+    /// The gRPC door and the certificates.
+    pub grpc: rpc::Settings,
+    /// Where `user_db` is.
+    pub database_url: Secret,
+    /// Connections to the database at most.
+    #[serde(default = "eight")]
+    pub database_pool: u32,
+    /// Where the broker is.
+    pub amqp_url: Secret,
+}
+
+fn eight() -> u32 {
+    8
+}

@@ -1,0 +1,5 @@
+//! user from outside: through its door, with certificates, on real stores.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+mod door;

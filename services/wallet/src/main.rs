@@ -1,0 +1,7 @@
+//! Reads the config, starts the process, hands over to the service.
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Some((config, process)) = launch::start(&wallet::CARD).await? else { return Ok(()) };
+    wallet::run(config, process).await
+}

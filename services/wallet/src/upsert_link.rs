@@ -1,0 +1,124 @@
+//! Linking an account to a user. Linking twice is not an error: the second call returns the first call's wallet, and
+//! where another user owns the account, the owner's link is the answer.
+
+use chrono::Utc;
+use events::wallets::{WalletLinked, linked};
+use ids::{AccountId, UserId};
+use sqlx::{PgConnection, PgPool};
+
+use crate::{
+    error::Error,
+    model::{Kind, Wallet},
+    store,
+};
+
+/// What is to be linked.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkAsk {
+    pub(crate) user_id: UserId,
+    pub(crate) account: AccountId,
+    pub(crate) kind: Kind,
+    pub(crate) connector: Option<String>,
+}
+
+/// The link there is now, and whether this call made it.
+pub(crate) async fn upsert_link(db: &PgPool, ask: &LinkAsk) -> Result<(Wallet, bool), Error> {
+    let mut tx = db.begin().await?;
+    let linked = link_within(&mut tx, ask).await?;
+    tx.commit().await?;
+    Ok(linked)
+}
+
+/// The same inside the caller's transaction.
+pub(crate) async fn link_within(tx: &mut PgConnection, ask: &LinkAsk) -> Result<(Wallet, bool), Error> {
+    let identity = ask.kind.identity(&ask.account);
+    if let Some(wallet) = store::find_by_identity(&mut *tx, &identity).await? {
+        return Ok((wallet, false));
+    }
+    // Two first links of one user at once would both count nothing and both be primary.
+    store::lock_user(tx, ask.user_id).await?;
+    let owned = store::count_of_user(&mut *tx, ask.user_id).await?;
+    let wallet = Wallet::link(ask.user_id, &ask.account, ask.kind, ask.connector.clone(), owned, Utc::now());
+    if !store::insert_link(tx, &wallet).await? {
+        // Somebody was faster; the insert waited for their commit, so their row is visible now.
+        let owner = store::find_by_identity(&mut *tx, &identity).await?;
+        return Ok((owner.ok_or(Error::Changed)?, false));
+    }
+    store::insert_activity(tx, &wallet, "linked").await?;
+    store::insert_verification(tx, &wallet, "siwe").await?;
+    let fact = WalletLinked {
+        user_id: wallet.user_id,
+        wallet_id: wallet.wallet_id,
+        account_id: ask.account,
+        kind: wallet.kind.clone(),
+        is_primary: wallet.is_primary,
+    };
+    bus::outbox::put(tx, &linked(&fact)).await?;
+    Ok((wallet, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+
+    use super::*;
+    use crate::MIGRATOR;
+
+    fn ask(user_id: UserId, chain: u64, address: u8) -> LinkAsk {
+        let account = format!("eip155:{chain}:0x{}", format!("{address:02x}").repeat(20)).parse().unwrap();
+        LinkAsk { user_id, account, kind: Kind::Eoa, connector: None }
+    }
+
+    async fn count(db: &PgPool, table: &'static str) -> i64 {
+        let query = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+        sqlx::query_scalar(query).fetch_one(db).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn eight_first_links_at_once_make_one_primary() {
+        let db = testkit::database(&MIGRATOR).await;
+        let user = UserId::new();
+        let asks: Vec<LinkAsk> = (1..=8).map(|n| ask(user, 1, n)).collect();
+        let links = join_all(asks.iter().map(|ask| upsert_link(&db.pool, ask))).await;
+        let links: Vec<(Wallet, bool)> = links.into_iter().map(Result::unwrap).collect();
+        assert!(links.iter().all(|(_, created)| *created));
+        assert_eq!(links.iter().filter(|(wallet, _)| wallet.is_primary).count(), 1);
+        assert_eq!(count(&db.pool, "outbox").await, 8);
+    }
+
+    #[tokio::test]
+    async fn an_account_has_one_user_however_many_want_it_at_once() {
+        let db = testkit::database(&MIGRATOR).await;
+        let asks: Vec<LinkAsk> = (0..8).map(|n| ask(UserId::new(), 1 + n % 2, 7)).collect();
+        let links = join_all(asks.iter().map(|ask| upsert_link(&db.pool, ask))).await;
+        let links: Vec<(Wallet, bool)> = links.into_iter().map(Result::unwrap).collect();
+        assert_eq!(links.iter().filter(|(_, created)| *created).count(), 1);
+        let owner = links[0].0.user_id;
+        assert!(links.iter().all(|(wallet, _)| wallet.user_id == owner && wallet.is_primary));
+        assert_eq!(count(&db.pool, "wallet_links").await, 1);
+        assert_eq!(count(&db.pool, "outbox").await, 1);
+    }
+
+    #[tokio::test]
+    async fn linking_twice_gives_the_first_link_and_tells_nothing_new() {
+        let db = testkit::database(&MIGRATOR).await;
+        let ask = ask(UserId::new(), 1, 7);
+        let (first, created) = upsert_link(&db.pool, &ask).await.unwrap();
+        let (second, again) = upsert_link(&db.pool, &ask).await.unwrap();
+        assert!(created && !again);
+        assert_eq!(first.wallet_id, second.wallet_id);
+        for table in ["outbox", "wallet_activity", "wallet_verifications"] {
+            assert_eq!(count(&db.pool, table).await, 1, "{table}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_contract_on_two_chains_is_two_accounts() {
+        let db = testkit::database(&MIGRATOR).await;
+        let contract = |chain| LinkAsk { kind: Kind::Contract, ..ask(UserId::new(), chain, 7) };
+        let (one, _) = upsert_link(&db.pool, &contract(1)).await.unwrap();
+        let (other, created) = upsert_link(&db.pool, &contract(2)).await.unwrap();
+        assert!(created);
+        assert_ne!(one.user_id, other.user_id);
+    }
+}
