@@ -1,0 +1,13 @@
+//! Where the indexer keeps what it knows: SQL in `chain`, `contract` and `lease`, raw events of MongoDB in `raw`.
+
+pub(crate) mod chain;
+pub(crate) mod contract;
+pub(crate) mod lease;
+pub(crate) mod raw;
+
+/// Both stores, as every worker holds them.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) db: sqlx::PgPool,
+    pub(crate) raw: raw::RawStore,
+}
