@@ -1,0 +1,288 @@
+//! The questions that services ask, with the answers reduced to what is used: chains add fields of their own.
+
+use alloy::{
+    eips::BlockId,
+    primitives::{Address, B256, Bloom, Bytes, U64, U128, U256},
+    rpc::types::{Filter, Log, TransactionRequest, state::StateOverride},
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{Node, NodeError};
+
+/// Receipts asked for at once where a node does not give a block's together.
+const AT_ONCE: usize = 8;
+
+/// A block's header, as far as anybody here needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    pub number: u64,
+    pub hash: B256,
+    pub parent_hash: B256,
+    /// Seconds since 1970.
+    pub timestamp: u64,
+    pub logs_bloom: Bloom,
+    pub base_fee_per_gas: Option<u128>,
+}
+
+/// What became of a transaction that is in a block.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Receipt {
+    pub transaction_hash: B256,
+    pub transaction_index: u64,
+    pub block_hash: B256,
+    pub block_number: u64,
+    pub from: Address,
+    pub to: Option<Address>,
+    pub contract_address: Option<Address>,
+    pub is_success: bool,
+    pub gas_used: u64,
+    pub logs: Vec<Log>,
+}
+
+/// A transaction that a node knows, mined or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transaction {
+    pub hash: B256,
+    pub from: Address,
+    pub to: Option<Address>,
+    pub nonce: u64,
+    pub value: U256,
+    pub input: Bytes,
+    /// None while it waits.
+    pub block_hash: Option<B256>,
+}
+
+/// What a transaction pays for gas now, in wei.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fees {
+    /// Of the next block.
+    pub base_fee: u128,
+    /// What the node suggests on top of it.
+    pub priority_fee: u128,
+}
+
+impl Node {
+    /// The number of the newest block.
+    pub async fn block_number(&self) -> Result<u64, NodeError> {
+        Ok(self.request::<U64>("eth_blockNumber", json!([])).await?.to())
+    }
+
+    /// A block's header by its number; None beyond the head.
+    pub async fn header_by_number(&self, number: u64) -> Result<Option<Header>, NodeError> {
+        let params = json!([U64::from(number), false]);
+        Ok(self.request::<Option<WireHeader>>("eth_getBlockByNumber", params).await?.map(Header::from))
+    }
+
+    /// The header of the newest block.
+    pub async fn latest_header(&self) -> Result<Header, NodeError> {
+        let header: WireHeader = self.request("eth_getBlockByNumber", json!(["latest", false])).await?;
+        Ok(header.into())
+    }
+
+    /// A block's header by its hash; None where the node does not know it (any more).
+    pub async fn header_by_hash(&self, hash: B256) -> Result<Option<Header>, NodeError> {
+        Ok(self
+            .request::<Option<WireHeader>>("eth_getBlockByHash", json!([hash, false]))
+            .await?
+            .map(Header::from))
+    }
+
+    /// The logs that a filter selects, by block hash or by range.
+    pub async fn logs(&self, filter: &Filter) -> Result<Vec<Log>, NodeError> {
+        self.request("eth_getLogs", json!([filter])).await
+    }
+
+    /// What became of a transaction; None while it is in no block.
+    pub async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, NodeError> {
+        Ok(self
+            .request::<Option<WireReceipt>>("eth_getTransactionReceipt", json!([hash]))
+            .await?
+            .map(Receipt::from))
+    }
+
+    /// What became of each of these; those in no block are left out.
+    pub async fn receipts(&self, hashes: &[B256]) -> Result<Vec<Receipt>, NodeError> {
+        let found: Vec<Option<Receipt>> = stream::iter(hashes.to_vec())
+            .map(|hash| self.receipt(hash))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Every receipt of a block. Nodes without `eth_getBlockReceipts` answer with an error.
+    pub async fn block_receipts(&self, block: B256) -> Result<Option<Vec<Receipt>>, NodeError> {
+        let found: Option<Vec<WireReceipt>> = self.request("eth_getBlockReceipts", json!([block])).await?;
+        Ok(found.map(|receipts| receipts.into_iter().map(Receipt::from).collect()))
+    }
+
+    /// A transaction, mined or waiting; None where the node has not seen it.
+    pub async fn transaction(&self, hash: B256) -> Result<Option<Transaction>, NodeError> {
+        let found: Option<WireTransaction> = self.request("eth_getTransactionByHash", json!([hash])).await?;
+        Ok(found.map(Transaction::from))
+    }
+
+    /// Executes a call at a block, on a state that `overrides` may change, and changes nothing.
+    pub async fn call(
+        &self,
+        request: &TransactionRequest,
+        block: BlockId,
+        overrides: Option<&StateOverride>,
+    ) -> Result<Bytes, NodeError> {
+        let params = match overrides {
+            Some(overrides) => json!([request, block, overrides]),
+            None => json!([request, block]),
+        };
+        self.request("eth_call", params).await
+    }
+
+    /// Calls a contract's view at the newest block.
+    pub async fn view(&self, to: Address, data: Bytes) -> Result<Bytes, NodeError> {
+        let request = TransactionRequest::default().to(to).input(data.into());
+        self.call(&request, BlockId::latest(), None).await
+    }
+
+    /// The gas that a transaction would use; an error with the revert where it would fail.
+    pub async fn estimate_gas(&self, request: &TransactionRequest) -> Result<u64, NodeError> {
+        Ok(self.request::<U64>("eth_estimateGas", json!([request])).await?.to())
+    }
+
+    /// What gas costs now.
+    pub async fn fees(&self) -> Result<Fees, NodeError> {
+        let history: History = self.request("eth_feeHistory", json!(["0x5", "latest", [50.0]])).await?;
+        let base_fee = history.base_fee_per_gas.last().map(|fee| fee.to()).unwrap_or(0);
+        let priority_fee = match self.request::<U128>("eth_maxPriorityFeePerGas", json!([])).await {
+            Ok(fee) => fee.to(),
+            // Not every chain has the method; what recent blocks paid stands in for it.
+            Err(NodeError::Rpc { .. }) => history.median_reward(),
+            Err(err) => return Err(err),
+        };
+        Ok(Fees { base_fee, priority_fee })
+    }
+
+    /// The code at an address; empty for an account without any.
+    pub async fn code(&self, address: Address, block: BlockId) -> Result<Bytes, NodeError> {
+        self.request("eth_getCode", json!([address, block])).await
+    }
+
+    /// How many transactions an account has sent, as of a block.
+    pub async fn nonce(&self, address: Address, block: BlockId) -> Result<u64, NodeError> {
+        Ok(self.request::<U64>("eth_getTransactionCount", json!([address, block])).await?.to())
+    }
+
+    /// What an account holds, in wei, as of a block.
+    pub async fn balance(&self, address: Address, block: BlockId) -> Result<U256, NodeError> {
+        self.request("eth_getBalance", json!([address, block])).await
+    }
+
+    /// One slot of a contract's storage, as of a block.
+    pub async fn storage(&self, address: Address, slot: B256, block: BlockId) -> Result<B256, NodeError> {
+        self.request("eth_getStorageAt", json!([address, slot, block])).await
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireHeader {
+    number: U64,
+    hash: B256,
+    parent_hash: B256,
+    timestamp: U64,
+    #[serde(default)]
+    logs_bloom: Option<Bloom>,
+    #[serde(default)]
+    base_fee_per_gas: Option<U128>,
+}
+
+impl From<WireHeader> for Header {
+    fn from(wire: WireHeader) -> Header {
+        Header {
+            number: wire.number.to(),
+            hash: wire.hash,
+            parent_hash: wire.parent_hash,
+            timestamp: wire.timestamp.to(),
+            // Without a bloom nothing can be ruled out.
+            logs_bloom: wire.logs_bloom.unwrap_or(Bloom::repeat_byte(0xff)),
+            base_fee_per_gas: wire.base_fee_per_gas.map(|fee| fee.to()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireReceipt {
+    transaction_hash: B256,
+    transaction_index: U64,
+    block_hash: B256,
+    block_number: U64,
+    from: Address,
+    to: Option<Address>,
+    #[serde(default)]
+    contract_address: Option<Address>,
+    #[serde(default)]
+    status: Option<U64>,
+    gas_used: U64,
+    logs: Vec<Log>,
+}
+
+impl From<WireReceipt> for Receipt {
+    fn from(wire: WireReceipt) -> Receipt {
+        Receipt {
+            transaction_hash: wire.transaction_hash,
+            transaction_index: wire.transaction_index.to(),
+            block_hash: wire.block_hash,
+            block_number: wire.block_number.to(),
+            from: wire.from,
+            to: wire.to,
+            contract_address: wire.contract_address,
+            // Receipts from before Byzantium have a state root in the status's place.
+            is_success: wire.status.is_none_or(|status| !status.is_zero()),
+            gas_used: wire.gas_used.to(),
+            logs: wire.logs,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireTransaction {
+    hash: B256,
+    from: Address,
+    to: Option<Address>,
+    nonce: U64,
+    value: U256,
+    input: Bytes,
+    #[serde(default)]
+    block_hash: Option<B256>,
+}
+
+impl From<WireTransaction> for Transaction {
+    fn from(wire: WireTransaction) -> Transaction {
+        let WireTransaction { hash, from, to, nonce, value, input, block_hash } = wire;
+        Transaction { hash, from, to, nonce: nonce.to(), value, input, block_hash }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct History {
+    #[serde(default)]
+    base_fee_per_gas: Vec<U128>,
+    #[serde(default)]
+    reward: Option<Vec<Vec<Value>>>,
+}
+
+impl History {
+    fn median_reward(&self) -> u128 {
+        let blocks = self.reward.iter().flatten();
+        let mut rewards: Vec<u128> = blocks
+            .filter_map(|block| {
+                serde_json::from_value::<U128>(block.first()?.clone()).ok().map(|fee| fee.to())
+            })
+            .collect();
+        rewards.sort_unstable();
+        rewards.get(rewards.len() / 2).copied().unwrap_or(0)
+    }
+}

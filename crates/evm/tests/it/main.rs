@@ -1,0 +1,5 @@
+//! The node against a real chain, and against endpoints that misbehave.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
+
+mod failover;
+mod reads;

@@ -1,0 +1,7 @@
+//! Chain-registry as it runs: over mutual TLS, on a real database.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
+
+mod reads;
+mod rig;
+mod seeds;
+mod writes;

@@ -1,0 +1,28 @@
+//! Tells the catalog of a collection that is about to be, or that will not be after all.
+
+use crate::{
+    ask::CreateAsk,
+    model::{Intent, PendingCollection},
+    peers::Peers,
+};
+
+/// Tells what is due; answers with what the catalog has heard now. What it did not hear stays due.
+pub(crate) async fn tell_catalog(peers: &Peers, intent: &Intent) -> PendingCollection {
+    match intent.pending {
+        PendingCollection::PutDue => {
+            let Ok(ask) = serde_json::from_value::<CreateAsk>(intent.payload.clone()) else {
+                tracing::error!(intent.id = %intent.intent_id, "the stored request is not a create");
+                return PendingCollection::None;
+            };
+            match peers.put_pending(intent, &ask).await {
+                Ok(()) => PendingCollection::Put,
+                Err(_) => PendingCollection::PutDue,
+            }
+        }
+        PendingCollection::RemoveDue => match peers.remove_pending(intent.intent_id).await {
+            Ok(()) => PendingCollection::Removed,
+            Err(_) => PendingCollection::RemoveDue,
+        },
+        told => told,
+    }
+}
