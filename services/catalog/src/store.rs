@@ -1,0 +1,12 @@
+//! Every SQL statement of catalog, one function each.
+//!
+//! The rule of this database: whoever changes anything of a collection (its ledger, tokens, balances, figures) first
+//! takes the lock of its row, and takes several in the order of their ids. What a later statement reads is then
+//! settled, and nobody waits in a circle.
+
+pub(crate) mod audit;
+pub(crate) mod collections;
+pub(crate) mod ledger;
+pub(crate) mod metadata;
+pub(crate) mod reads;
+pub(crate) mod tokens;

@@ -1,0 +1,12 @@
+//! The catalog from outside: facts in any order against a model, and calls at its door.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod apply_once;
+mod door;
+mod fake;
+mod history;
+mod metadata;
+mod naive;
+mod rig;
+mod told;
+mod whatever_order;
