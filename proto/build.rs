@@ -1,6 +1,9 @@
 //! Compiles every `.proto` without a system `protoc`.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use prost::Message;
 

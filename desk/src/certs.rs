@@ -11,13 +11,22 @@ use std::{
 use anyhow::Context;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 /// Everybody who calls or is called.
 const NAMES: [&str; 11] = [
-    "auth", "user", "wallet", "orchestrator", "media", "chain-registry", "catalog", "indexer", "subs-worker", "gateway",
+    "auth",
+    "user",
+    "wallet",
+    "orchestrator",
+    "media",
+    "chain-registry",
+    "catalog",
+    "indexer",
+    "subs-worker",
+    "gateway",
     "operator",
 ];
 const AUTHORITY_DAYS: i64 = 3650;
@@ -85,7 +94,8 @@ fn leaf(authority: &Issuer<'static, KeyPair>, dir: &Path, name: &str) -> anyhow:
     ];
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     let certificate = params.signed_by(&key, authority)?;
     write(&dir.join(format!("{name}.key")), &key.serialize_pem(), 0o600)?;
     write(&dir.join(format!("{name}.pem")), &certificate.pem(), 0o644)

@@ -25,7 +25,8 @@ pub(crate) async fn deploy(fleet: &Fleet) -> anyhow::Result<()> {
     let chain_id = format!("eip155:{LOCAL_CHAIN}");
 
     let known = registry.find(&chain_id).await?;
-    let registered = known.iter().flat_map(|chain| &chain.contracts).find(|contract| contract.name == FACTORY);
+    let registered =
+        known.iter().flat_map(|chain| &chain.contracts).find(|contract| contract.name == FACTORY);
     if let Some(contract) = registered {
         let address: Address = contract.address.parse()?;
         if !wallet.provider().get_code_at(address).await?.is_empty() {

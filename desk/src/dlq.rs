@@ -74,7 +74,10 @@ async fn list(amqp: &Secret, queue: Option<&str>, json: bool) -> anyhow::Result<
                 continue;
             }
             let since = dead.first_failed_at.as_deref().unwrap_or("-");
-            println!("{}  {}  {}  attempts {}  since {since}", dead.queue, dead.id, dead.reason, dead.attempts);
+            println!(
+                "{}  {}  {}  attempts {}  since {since}",
+                dead.queue, dead.id, dead.reason, dead.attempts
+            );
             println!("    {}", dead.error);
         }
     }

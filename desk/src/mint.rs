@@ -17,7 +17,8 @@ use crate::{
 const CREATE: &str = "mutation ($input: PrepareCreateCollectionInput!) {
   prepared: prepareCreateCollection(input: $input) { ...P }
 }";
-const MINT: &str = "mutation ($input: PrepareMint721Input!) { prepared: prepareMint721(input: $input) { ...P } }";
+const MINT: &str =
+    "mutation ($input: PrepareMint721Input!) { prepared: prepareMint721(input: $input) { ...P } }";
 const PREPARED: &str = "fragment P on PrepareResult {
   __typename
   ... on PreparedTransaction {

@@ -16,7 +16,11 @@ pub(crate) struct Registry(ChainRegistryServiceClient<rpc::Channel>);
 impl Registry {
     pub(crate) fn connect(fleet: &Fleet) -> anyhow::Result<Registry> {
         let identity = identity(&fleet.certs)?;
-        Ok(Registry(ChainRegistryServiceClient::new(rpc::channel("chain-registry", &fleet.registry, &identity)?)))
+        Ok(Registry(ChainRegistryServiceClient::new(rpc::channel(
+            "chain-registry",
+            &fleet.registry,
+            &identity,
+        )?)))
     }
 
     pub(crate) async fn find(&self, chain_id: &str) -> anyhow::Result<Option<Chain>> {
@@ -41,7 +45,12 @@ impl Registry {
         Ok(())
     }
 
-    pub(crate) async fn put_contract(&self, chain_id: &str, contract: Contract, abi: String) -> anyhow::Result<()> {
+    pub(crate) async fn put_contract(
+        &self,
+        chain_id: &str,
+        contract: Contract,
+        abi: String,
+    ) -> anyhow::Result<()> {
         let asked =
             UpsertContractRequest { chain_id: chain_id.to_owned(), contract: Some(contract), abi_json: abi };
         self.0.clone().upsert_contract(asked).await.context("the contract could not be registered")?;

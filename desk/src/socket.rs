@@ -32,7 +32,9 @@ pub(crate) struct News(mpsc::Receiver<Value>);
 impl News {
     /// The next one; an error when the subscription has ended or nothing comes in time.
     pub(crate) async fn next(&mut self, within: Duration) -> anyhow::Result<Value> {
-        let news = tokio::time::timeout(within, self.0.recv()).await.context("nothing came over the socket in time")?;
+        let news = tokio::time::timeout(within, self.0.recv())
+            .await
+            .context("nothing came over the socket in time")?;
         let mut news = news.context("the subscription has ended")?;
         if let Some(errors) = news.get("errors") {
             bail!("the subscription answered {errors}");
@@ -44,13 +46,18 @@ impl News {
 impl Socket {
     pub(crate) async fn open(frontend: &Frontend) -> anyhow::Result<Socket> {
         let mut request = frontend.socket_url()?.as_str().into_client_request()?;
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-        let (mut stream, _) = tokio_tungstenite::connect_async(request).await.context("the socket was refused")?;
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
+        let (mut stream, _) =
+            tokio_tungstenite::connect_async(request).await.context("the socket was refused")?;
         let mut payload = json!({});
         if let Some(token) = frontend.token() {
             payload = json!({ "authorization": format!("Bearer {token}") });
         }
-        stream.send(Message::text(json!({ "type": "connection_init", "payload": payload }).to_string())).await?;
+        stream
+            .send(Message::text(json!({ "type": "connection_init", "payload": payload }).to_string()))
+            .await?;
         let first = stream.next().await.context("the socket was closed at once")??;
         let text = first.to_text().unwrap_or_default();
         if !text.contains("connection_ack") {

@@ -27,10 +27,13 @@ pub(crate) async fn declare(arguments: &Arguments) -> anyhow::Result<()> {
     declare::topology(&amqp, &api).await?;
     let mut users = 0;
     if let Some(path) = &arguments.users {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let passwords: BTreeMap<String, String> = serde_json::from_str(&text).context("the users file is not JSON")?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let passwords: BTreeMap<String, String> =
+            serde_json::from_str(&text).context("the users file is not JSON")?;
         for service in bus::rights::services() {
-            let password = passwords.get(service).with_context(|| format!("the users file lacks {service}"))?;
+            let password =
+                passwords.get(service).with_context(|| format!("the users file lacks {service}"))?;
             let permissions = bus::rights::permissions(service);
             declare::user(&api, &vhost, service, &Secret::from(password.clone()), &permissions).await?;
             users += 1;

@@ -55,7 +55,8 @@ impl Wallet {
 
     /// Sends a transaction as the API prepared it, and answers its hash without waiting for a block.
     pub(crate) async fn send_prepared(&self, transaction: &Value) -> anyhow::Result<B256> {
-        let field = |name: &str| transaction[name].as_str().with_context(|| format!("the transaction lacks {name}"));
+        let field =
+            |name: &str| transaction[name].as_str().with_context(|| format!("the transaction lacks {name}"));
         let number = |name: &str| -> anyhow::Result<U256> { Ok(field(name)?.parse()?) };
         let mut request = TransactionRequest::default()
             .with_to(field("to")?.parse()?)

@@ -37,7 +37,10 @@ impl Stage {
     /// An address or a name of `.vitrine/run/env`, without its `VITRINE_`.
     pub fn variable(&self, name: &str) -> anyhow::Result<&str> {
         let name = format!("VITRINE_{name}");
-        self.env.get(&name).map(String::as_str).with_context(|| format!("the fleet's environment lacks {name}"))
+        self.env
+            .get(&name)
+            .map(String::as_str)
+            .with_context(|| format!("the fleet's environment lacks {name}"))
     }
 
     /// A script of `e2e/clients`, with the packages that its lock file names and the fleet's addresses.
@@ -61,7 +64,8 @@ impl Drop for Stage {
 fn clients() -> anyhow::Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
     if !folder.join("node_modules/viem").exists() {
-        let installed = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).output()?;
+        let installed =
+            Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).output()?;
         if !installed.status.success() {
             bail!("npm ci failed in e2e/clients: {}", String::from_utf8_lossy(&installed.stderr));
         }

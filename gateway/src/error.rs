@@ -57,7 +57,10 @@ fn library_code(message: &str, is_request_error: bool) -> &'static str {
     let message = message.trim_start();
     if message.starts_with("-->") {
         PARSE_FAILED
-    } else if message.contains("too complex") || message.contains("too deep") || message.contains("nested too") {
+    } else if message.contains("too complex")
+        || message.contains("too deep")
+        || message.contains("nested too")
+    {
         QUERY_TOO_COMPLEX
     } else if is_request_error {
         VALIDATION_FAILED

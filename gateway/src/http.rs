@@ -29,7 +29,7 @@ use crate::{
     loaders,
     negotiate::{self, Malformed, Media},
     peers::Peers,
-    schema::{Visitor, Schema},
+    schema::{Schema, Visitor},
     viewer::{Refused, Viewer, Viewers},
     websocket,
 };
@@ -72,7 +72,9 @@ impl Door {
     pub(crate) fn allows_origin(&self, headers: &HeaderMap) -> bool {
         match headers.get(header::ORIGIN) {
             None => true,
-            Some(origin) => origin.to_str().is_ok_and(|origin| self.origins.iter().any(|known| known == origin)),
+            Some(origin) => {
+                origin.to_str().is_ok_and(|origin| self.origins.iter().any(|known| known == origin))
+            }
         }
     }
 
@@ -88,7 +90,8 @@ impl Door {
 
 /// Serves until the process stops.
 pub(crate) async fn serve(addr: SocketAddr, door: Door) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(addr).await.with_context(|| format!("http_addr: cannot listen on {addr}"))?;
+    let listener =
+        TcpListener::bind(addr).await.with_context(|| format!("http_addr: cannot listen on {addr}"))?;
     tracing::info!(addr = %listener.local_addr()?, "listening for frontends");
     let stopping = door.stopping.clone();
     let service = router(door).into_make_service_with_connect_info::<SocketAddr>();
@@ -228,7 +231,8 @@ fn with_request_id(mut response: HttpResponse, request_id: &str) -> HttpResponse
 pub(crate) fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let is_plain = |id: &&str| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     given.filter(is_plain).map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
 }

@@ -10,8 +10,12 @@ use std::{
 
 use async_graphql::Error;
 use events::{
-    Envelope, Fact as _, auth::{LoggedIn, SessionRevoked}, collections::CollectionUpserted, intents::IntentUpserted,
-    mints::{TokenUpserted, TokensUpserted}, wallets::WalletLinked,
+    Envelope, Fact as _,
+    auth::{LoggedIn, SessionRevoked},
+    collections::CollectionUpserted,
+    intents::IntentUpserted,
+    mints::{TokenUpserted, TokensUpserted},
+    wallets::WalletLinked,
 };
 use proto::subscription::v1::{WatchRequest, WatchResponse};
 use tokio::sync::broadcast;
@@ -131,13 +135,15 @@ impl Events {
         loop {
             match self.shared.recv().await {
                 Ok(Some(event)) => {
-                    let is_seen = self.skip_until.as_ref().is_some_and(|seen| !is_after(&event.position, seen));
+                    let is_seen =
+                        self.skip_until.as_ref().is_some_and(|seen| !is_after(&event.position, seen));
                     if !is_seen {
                         self.skip_until = None;
                         return Ok(event);
                     }
                 }
-                Ok(None) | Err(broadcast::error::RecvError::Lagged(_) | broadcast::error::RecvError::Closed) => {
+                Ok(None)
+                | Err(broadcast::error::RecvError::Lagged(_) | broadcast::error::RecvError::Closed) => {
                     return Err(Lost);
                 }
             }
@@ -159,7 +165,10 @@ impl Events {
 
 /// The error that ends a subscription which has lost its place.
 pub(crate) fn lost() -> Error {
-    coded(CURSOR_EXPIRED, "events were lost on the way: resume after your last cursor, or load the state anew")
+    coded(
+        CURSOR_EXPIRED,
+        "events were lost on the way: resume after your last cursor, or load the state anew",
+    )
 }
 
 /// Follows subs-worker until the process stops; a break is bridged from the last position.
@@ -238,7 +247,8 @@ fn fact(envelope: &Envelope) -> Fact {
 
 /// Whether `position` lies behind `than` in the log. Positions of another epoch lie behind every old one.
 fn is_after(position: &str, than: &str) -> bool {
-    let (Some((epoch, id)), Some((old_epoch, old_id))) = (position.split_once(':'), than.split_once(':')) else {
+    let (Some((epoch, id)), Some((old_epoch, old_id))) = (position.split_once(':'), than.split_once(':'))
+    else {
         return true;
     };
     epoch != old_epoch || entry(id) > entry(old_id)

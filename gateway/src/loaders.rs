@@ -49,7 +49,8 @@ impl Loader<CollectionId> for Collections {
 
     async fn load(&self, ids: &[CollectionId]) -> Result<HashMap<CollectionId, Collection>, Failed> {
         let asked = BatchGetCollectionsRequest { ids: ids.iter().map(ToString::to_string).collect() };
-        let answer = self.0.catalog.clone().batch_get_collections(asked).await.map_err(Arc::new)?.into_inner();
+        let answer =
+            self.0.catalog.clone().batch_get_collections(asked).await.map_err(Arc::new)?.into_inner();
         Ok(by_id(answer.collections, |collection| &collection.id))
     }
 }
@@ -113,6 +114,9 @@ impl Loader<ChainId> for Chains {
     }
 }
 
-fn by_id<K: std::str::FromStr + std::hash::Hash + Eq, V>(rows: Vec<V>, id: impl Fn(&V) -> &String) -> HashMap<K, V> {
+fn by_id<K: std::str::FromStr + std::hash::Hash + Eq, V>(
+    rows: Vec<V>,
+    id: impl Fn(&V) -> &String,
+) -> HashMap<K, V> {
     rows.into_iter().filter_map(|row| Some((id(&row).parse().ok()?, row))).collect()
 }

@@ -62,7 +62,8 @@ impl Malformed {
 
 /// The request in a POST body. Only JSON: what a page of another origin can send without asking is refused.
 pub(crate) fn from_body(headers: &HeaderMap, body: &Bytes) -> Result<Request, Malformed> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = content_type.split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
     let is_utf8 = parts
@@ -88,8 +89,11 @@ pub(crate) fn from_query(query: &str) -> Result<Request, Malformed> {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match name.as_ref() {
-            "variables" | "extensions" if !value.is_empty() => serde_json::from_str(&value)
-                .map_err(|err| Malformed::new(StatusCode::BAD_REQUEST, format!("{name} is not JSON: {err}")))?,
+            "variables" | "extensions" if !value.is_empty() => {
+                serde_json::from_str(&value).map_err(|err| {
+                    Malformed::new(StatusCode::BAD_REQUEST, format!("{name} is not JSON: {err}"))
+                })?
+            }
             _ => Value::String(value.into_owned()),
         };
         fields.insert(name.into_owned(), value);
@@ -166,7 +170,8 @@ mod tests {
     #[test]
     fn what_a_form_of_another_origin_can_send_is_refused() {
         let body = Bytes::from_static(br#"{"query":"{__typename}"}"#);
-        for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+        {
             let refused = from_body(&headers(header::CONTENT_TYPE, kind), &body).unwrap_err();
             assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");
         }

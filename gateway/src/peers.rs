@@ -46,10 +46,18 @@ impl Peers {
             mints: MintOrchestratorServiceClient::new(orchestrator.clone()),
             intents: IntentServiceClient::new(orchestrator),
             media: MediaServiceClient::new(rpc::channel("media", &urls.media, identity)?),
-            chains: ChainRegistryServiceClient::new(rpc::channel("chain-registry", &urls.chain_registry, identity)?),
+            chains: ChainRegistryServiceClient::new(rpc::channel(
+                "chain-registry",
+                &urls.chain_registry,
+                identity,
+            )?),
             catalog: CatalogServiceClient::new(rpc::channel("catalog", &urls.catalog, identity)?),
             indexer: IndexerServiceClient::new(rpc::channel("indexer", &urls.indexer, identity)?),
-            subscriptions: SubscriptionServiceClient::new(rpc::channel("subs-worker", &urls.subs_worker, identity)?),
+            subscriptions: SubscriptionServiceClient::new(rpc::channel(
+                "subs-worker",
+                &urls.subs_worker,
+                identity,
+            )?),
         })
     }
 }

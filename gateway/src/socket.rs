@@ -57,9 +57,10 @@ impl Close {
     /// At most 123 bytes, which is what a close frame holds.
     pub(crate) fn reason(&self) -> String {
         let reason = match self {
-            Close::BadRequest(why) | Close::Unauthorized(why) | Close::Forbidden(why) | Close::TooMany(why) => {
-                (*why).to_owned()
-            }
+            Close::BadRequest(why)
+            | Close::Unauthorized(why)
+            | Close::Forbidden(why)
+            | Close::TooMany(why) => (*why).to_owned(),
             Close::NotAcceptable => "Subprotocol not acceptable".to_owned(),
             Close::InitTimeout => "Connection initialisation timeout".to_owned(),
             Close::Taken(id) => format!("Subscriber for {id} already exists"),
@@ -131,13 +132,24 @@ mod tests {
         assert_eq!(read(r#"{"type":"connection_init"}"#), Ok(Said::Init { payload: Map::new() }));
         assert_eq!(read(r#"{"type":"pong"}"#), Ok(Said::Pong));
         assert_eq!(read(r#"{"id":"1","type":"complete"}"#), Ok(Said::Complete { id: "1".into() }));
-        assert!(matches!(read(r#"{"id":"1","type":"subscribe","payload":{"query":"{a}"}}"#), Ok(Said::Subscribe { .. })));
+        assert!(matches!(
+            read(r#"{"id":"1","type":"subscribe","payload":{"query":"{a}"}}"#),
+            Ok(Said::Subscribe { .. })
+        ));
     }
 
     #[test]
     fn what_does_not_fit_closes_with_4400() {
-        for text in ["", "[]", "{}", r#"{"type":"start"}"#, r#"{"type":"subscribe","payload":{}}"#,
-            r#"{"id":"","type":"complete"}"#, r#"{"id":1,"type":"complete"}"#, r#"{"type":"ping","payload":1}"#] {
+        for text in [
+            "",
+            "[]",
+            "{}",
+            r#"{"type":"start"}"#,
+            r#"{"type":"subscribe","payload":{}}"#,
+            r#"{"id":"","type":"complete"}"#,
+            r#"{"id":1,"type":"complete"}"#,
+            r#"{"type":"ping","payload":1}"#,
+        ] {
             assert_eq!(read(text).unwrap_err().code(), 4400, "{text}");
         }
     }

@@ -114,10 +114,11 @@ impl Viewers {
         validation.set_audience(&["vitrine"]);
         validation.set_issuer(&[&self.issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let token = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|err| match err.kind() {
-            jsonwebtoken::errors::ErrorKind::ExpiredSignature => Refused::Expired,
-            _ => Refused::Invalid,
-        })?;
+        let token =
+            jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|err| match err.kind() {
+                jsonwebtoken::errors::ErrorKind::ExpiredSignature => Refused::Expired,
+                _ => Refused::Invalid,
+            })?;
         let claims = token.claims;
         if self.revoked.contains(claims.sid) {
             return Err(Refused::Revoked);
@@ -160,7 +161,10 @@ mod tests {
     #[test]
     fn a_cookie_is_found_among_others_by_its_whole_name() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, "a=1; x__Host-vitrine_session=2; __Host-vitrine_session=3".parse().unwrap());
+        headers.insert(
+            header::COOKIE,
+            "a=1; x__Host-vitrine_session=2; __Host-vitrine_session=3".parse().unwrap(),
+        );
         assert_eq!(cookie(&headers, SESSION_COOKIE), Some("3"));
         assert_eq!(cookie(&headers, "b"), None);
     }

@@ -31,7 +31,12 @@ const WAITING: usize = 256;
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Accepts the upgrade where origin and number of sockets allow it.
-pub(crate) fn open(door: Door, upgrade: WebSocketUpgrade, headers: &HeaderMap, peer: SocketAddr) -> HttpResponse {
+pub(crate) fn open(
+    door: Door,
+    upgrade: WebSocketUpgrade,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+) -> HttpResponse {
     if !door.allows_origin(headers) {
         return (StatusCode::FORBIDDEN, "this origin is not allowed").into_response();
     }
@@ -230,7 +235,8 @@ impl Socket {
         let request = self.door.furnish(request, self.viewer.clone(), self.client.clone());
         let mut responses = self.door.schema.execute_stream(request);
         self.generation += 1;
-        let (generation, spoken, request_id) = (self.generation, self.spoken.clone(), self.request_id.clone());
+        let (generation, spoken, request_id) =
+            (self.generation, self.spoken.clone(), self.request_id.clone());
         let name = id.clone();
         let task = tokio::spawn(async move {
             let say = async |text| {
@@ -252,7 +258,8 @@ impl Socket {
     }
 
     async fn pass_on(&mut self, sink: &mut Sink, spoken: Spoken) -> Result<(), Close> {
-        let is_current = self.running.get(&spoken.id).is_some_and(|running| running.generation == spoken.generation);
+        let is_current =
+            self.running.get(&spoken.id).is_some_and(|running| running.generation == spoken.generation);
         match spoken.text {
             Some(text) if is_current => write(sink, Message::text(text)).await,
             None if is_current => {

@@ -3,7 +3,10 @@
 //! Never a float, never 64 bits: 18.5 ETH in wei already overflows a `u64`.
 
 pub use alloy_primitives::U256;
-use bigdecimal::{BigDecimal, num_bigint::{BigInt, Sign}};
+use bigdecimal::{
+    BigDecimal,
+    num_bigint::{BigInt, Sign},
+};
 
 /// Why a value is not an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

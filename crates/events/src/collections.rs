@@ -188,5 +188,6 @@ impl Fact for CollectionUpserted {
 pub fn upserted(fact: &CollectionUpserted) -> Message {
     let of = &fact.collection;
     let key = format!("upserted.{}.{}", of.chain_id.routing_words(), of.contract.to_lower());
-    Message::new(format!("collection/{}/{}", of.id, fact.revision), key, fact).of_revision(of.id, fact.revision)
+    Message::new(format!("collection/{}/{}", of.id, fact.revision), key, fact)
+        .of_revision(of.id, fact.revision)
 }

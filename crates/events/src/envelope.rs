@@ -55,7 +55,8 @@ impl Envelope {
         if self.kind != F::TYPE {
             return Err(NotThisFact::OtherType { expected: F::TYPE, found: self.kind.clone() });
         }
-        F::deserialize(&self.data).map_err(|err| NotThisFact::Malformed { expected: F::TYPE, why: err.to_string() })
+        F::deserialize(&self.data)
+            .map_err(|err| NotThisFact::Malformed { expected: F::TYPE, why: err.to_string() })
     }
 }
 

@@ -29,8 +29,9 @@ impl FromStr for AccountId {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<AccountId, Invalid> {
-        let (chain, address) =
-            text.rsplit_once(':').ok_or(Invalid::new("account id", "must be a chain id, a colon and an address"))?;
+        let (chain, address) = text
+            .rsplit_once(':')
+            .ok_or(Invalid::new("account id", "must be a chain id, a colon and an address"))?;
         Ok(AccountId { chain_id: chain.parse()?, address: address.parse()? })
     }
 }

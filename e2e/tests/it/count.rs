@@ -38,12 +38,19 @@ pub(crate) fn minted(stage: &Stage, contract: &str) -> anyhow::Result<u64> {
     let provider = ProviderBuilder::new().connect_http(stage.variable("RPC_URL")?.parse()?);
     let contract: Address = contract.parse()?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let supply: U256 = runtime.block_on(async { Collection::new(contract, provider).totalSupply().call().await })?;
+    let supply: U256 =
+        runtime.block_on(async { Collection::new(contract, provider).totalSupply().call().await })?;
     Ok(supply.to())
 }
 
 /// Every place tells the same tokens, none of them twice, and nothing died on the way.
-pub(crate) fn all_agree(stage: &Stage, contract: &str, before: u64, count: u64, seen: &Seen) -> anyhow::Result<()> {
+pub(crate) fn all_agree(
+    stage: &Stage,
+    contract: &str,
+    before: u64,
+    count: u64,
+    seen: &Seen,
+) -> anyhow::Result<()> {
     let expected: BTreeSet<u64> = (before + 1..=before + count).collect();
     ensure!(minted(stage, contract)? == before + count, "the chain does not hold {count} new tokens");
 
@@ -60,7 +67,12 @@ pub(crate) fn all_agree(stage: &Stage, contract: &str, before: u64, count: u64, 
     }
 
     let socket: BTreeSet<u64> = seen.tokens.iter().copied().collect();
-    ensure!(socket == expected, "socket: {} of {count}, missing {:?}", socket.len(), expected.difference(&socket));
+    ensure!(
+        socket == expected,
+        "socket: {} of {count}, missing {:?}",
+        socket.len(),
+        expected.difference(&socket)
+    );
     ensure!(seen.twice == 0 && seen.cursors_twice == 0, "socket: {seen:?}");
 
     let output = stage.fleet().desk_command("dlq")?.args(["list"]).output()?;
@@ -106,7 +118,8 @@ async fn stream(stage: &Stage, contract: &str) -> anyhow::Result<Option<BTreeMap
         let Some((_, envelope)) = fields.iter().find(|(name, _)| name == "e") else { continue };
         let envelope: serde_json::Value = serde_json::from_str(envelope)?;
         let data = &envelope["data"];
-        let is_mint = data["changed"].as_array().is_some_and(|changed| changed.iter().any(|what| what == "minted"));
+        let is_mint =
+            data["changed"].as_array().is_some_and(|changed| changed.iter().any(|what| what == "minted"));
         let is_ours = data["token"]["contract"].as_str().is_some_and(|at| at.eq_ignore_ascii_case(contract));
         if let (true, true, Some(number)) = (is_mint, is_ours, data["token"]["tokenId"].as_str()) {
             *told.entry(number.parse()?).or_insert(0) += 1;

@@ -10,8 +10,17 @@ use crate::{
     load::Load,
 };
 
-const SERVICES: [&str; 9] =
-    ["auth", "user", "wallet", "orchestrator", "media", "chain-registry", "catalog", "indexer", "subs-worker"];
+const SERVICES: [&str; 9] = [
+    "auth",
+    "user",
+    "wallet",
+    "orchestrator",
+    "media",
+    "chain-registry",
+    "catalog",
+    "indexer",
+    "subs-worker",
+];
 const MINTS: u32 = 200;
 const SEED: u64 = 31_337;
 
@@ -48,6 +57,9 @@ pub(crate) fn no_mint_is_lost_or_doubled_when_each_service_is_killed(stage: &Sta
     catalogued(stage, &contract, before + u64::from(MINTS), Duration::from_secs(120))?;
     note(begun, "all catalogued");
     let seen = load.end()?;
-    anyhow::ensure!(seen.breaks >= 1, "the client's socket never broke: the kill of the gateway was not felt");
+    anyhow::ensure!(
+        seen.breaks >= 1,
+        "the client's socket never broke: the kill of the gateway was not felt"
+    );
     all_agree(stage, &contract, before, u64::from(MINTS), &seen)
 }

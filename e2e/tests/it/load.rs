@@ -27,7 +27,8 @@ pub(crate) struct Seen {
 impl Load {
     /// Begins once the client listens.
     pub(crate) fn begin(stage: &Stage, contract: &str, count: u32, every: Duration) -> anyhow::Result<Load> {
-        let arguments = [contract.to_owned(), count.to_string(), every.as_millis().to_string(), "120000".to_owned()];
+        let arguments =
+            [contract.to_owned(), count.to_string(), every.as_millis().to_string(), "120000".to_owned()];
         let mut child = stage.script("load.mjs")?.args(arguments).spawn()?;
         let stdout = child.stdout.take().context("the client's output is piped")?;
         let mut load = Load { child, lines: BufReader::new(stdout).lines() };
@@ -64,7 +65,8 @@ impl Load {
 
     fn until(&mut self, name: &str) -> anyhow::Result<Value> {
         loop {
-            let line = self.lines.next().with_context(|| format!("the client ended before it said {name}"))??;
+            let line =
+                self.lines.next().with_context(|| format!("the client ended before it said {name}"))??;
             let said: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
             if let Some(why) = said.get("broke") {
                 println!("    the client's socket broke: {why}");

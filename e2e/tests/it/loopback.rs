@@ -25,7 +25,9 @@ pub(crate) fn nothing_listens_beyond_loopback(stage: &Stage) -> anyhow::Result<(
 fn group(leader: i32) -> anyhow::Result<Vec<i32>> {
     let mut members = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         // The name in parentheses may hold anything; what follows it does not.
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let group = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(2)?.parse().ok());

@@ -19,10 +19,22 @@ type Story = fn(&Stage) -> anyhow::Result<()>;
 const STORIES: &[(&str, Story)] = &[
     ("nothing_listens_beyond_loopback", loopback::nothing_listens_beyond_loopback),
     ("each_database_role_sees_its_own_database_only", rights::each_database_role_sees_its_own_database_only),
-    ("an_outside_client_logs_in_creates_mints_and_resumes", client::an_outside_client_logs_in_creates_mints_and_resumes),
-    ("no_mint_is_lost_or_doubled_when_each_service_is_killed", crash::no_mint_is_lost_or_doubled_when_each_service_is_killed),
-    ("no_mint_is_lost_or_doubled_when_the_stores_fail", stores::no_mint_is_lost_or_doubled_when_the_stores_fail),
-    ("a_flushed_redis_costs_a_refetch_and_nothing_else", stores::a_flushed_redis_costs_a_refetch_and_nothing_else),
+    (
+        "an_outside_client_logs_in_creates_mints_and_resumes",
+        client::an_outside_client_logs_in_creates_mints_and_resumes,
+    ),
+    (
+        "no_mint_is_lost_or_doubled_when_each_service_is_killed",
+        crash::no_mint_is_lost_or_doubled_when_each_service_is_killed,
+    ),
+    (
+        "no_mint_is_lost_or_doubled_when_the_stores_fail",
+        stores::no_mint_is_lost_or_doubled_when_the_stores_fail,
+    ),
+    (
+        "a_flushed_redis_costs_a_refetch_and_nothing_else",
+        stores::a_flushed_redis_costs_a_refetch_and_nothing_else,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -38,7 +50,10 @@ fn main() -> ExitCode {
         .collect();
     println!("\nrunning {} tests", chosen.len());
     if chosen.is_empty() {
-        println!("\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; {} filtered out", STORIES.len());
+        println!(
+            "\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; {} filtered out",
+            STORIES.len()
+        );
         return ExitCode::SUCCESS;
     }
 

@@ -15,12 +15,14 @@ pub(crate) fn each_database_role_sees_its_own_database_only(stage: &Stage) -> an
             PgConnection::connect(url).await.with_context(|| format!("{role} opens its own database"))?;
             for other in OWNERS.iter().filter(|other| **other != role) {
                 let other = stage.variable(&format!("{other}_DATABASE_URL"))?;
-                let (_, database) = other.rsplit_once('/').context("a database URL ends with its database")?;
+                let (_, database) =
+                    other.rsplit_once('/').context("a database URL ends with its database")?;
                 ensure!(database != own, "two services share {own}");
                 let Err(err) = PgConnection::connect(&format!("{server}/{database}")).await else {
                     bail!("{role} opened {database}");
                 };
-                let code = err.as_database_error().and_then(|err| err.code()).unwrap_or_default().into_owned();
+                let code =
+                    err.as_database_error().and_then(|err| err.code()).unwrap_or_default().into_owned();
                 ensure!(code == "42501", "{role} at {database}: expected a refusal, got {err}");
                 refused += 1;
             }

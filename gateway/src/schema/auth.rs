@@ -162,7 +162,8 @@ impl AuthMutation {
 pub(crate) async fn current(context: &Context<'_>, viewer: &Viewer) -> Result<Option<Session>> {
     let asked = ValidateSessionRequest { session_id: viewer.session_id.to_string() };
     let peers = context.data_unchecked::<Peers>();
-    let answer = peers.auth.clone().validate_session(asked).await.map_err(|status| failed(&status))?.into_inner();
+    let answer =
+        peers.auth.clone().validate_session(asked).await.map_err(|status| failed(&status))?.into_inner();
     answer.session.filter(|_| answer.active).map(|session| shown(&session, true)).transpose()
 }
 
@@ -188,7 +189,10 @@ fn shown(session: &pb::Session, is_current: bool) -> Result<Session> {
 
 fn set_cookie(context: &Context<'_>, name: &str, value: &str, until: Option<&prost_types::Timestamp>) {
     let age = moment_of(until).0.signed_duration_since(chrono::Utc::now()).num_seconds().max(0);
-    append_cookie(context, &format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={age}"));
+    append_cookie(
+        context,
+        &format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={age}"),
+    );
 }
 
 fn append_cookie(context: &Context<'_>, cookie: &str) {

@@ -145,7 +145,11 @@ pub(crate) struct ChainQuery;
 #[Object]
 impl ChainQuery {
     /// The chains that can be used; with `enabled: false` the others.
-    async fn chains(&self, context: &Context<'_>, #[graphql(default = true)] enabled: bool) -> Result<Vec<Chain>> {
+    async fn chains(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default = true)] enabled: bool,
+    ) -> Result<Vec<Chain>> {
         let asked = ListChainsRequest { include_disabled: !enabled };
         let peers = context.data_unchecked::<Peers>();
         let answer = peers.chains.clone().list_chains(asked).await.map_err(|status| failed(&status))?;

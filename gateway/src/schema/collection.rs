@@ -194,7 +194,12 @@ impl Collection {
 
     /// Its tokens, by number.
     #[graphql(complexity = "10 + first.unwrap_or(20).clamp(1, 100) as usize * child_complexity / 4")]
-    async fn tokens(&self, context: &Context<'_>, first: Option<i32>, after: Option<String>) -> Result<TokenConnection> {
+    async fn tokens(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Result<TokenConnection> {
         tokens_of(context, Some(&self.0.id), None, first, after.as_deref()).await
     }
 }

@@ -32,7 +32,12 @@ pub(crate) struct Page {
 
 impl Page {
     /// A page that is too large is an error, not a silent cut.
-    pub(crate) fn read(seal: &Seal, kind: &str, first: Option<i32>, after: Option<&str>) -> async_graphql::Result<Page> {
+    pub(crate) fn read(
+        seal: &Seal,
+        kind: &str,
+        first: Option<i32>,
+        after: Option<&str>,
+    ) -> async_graphql::Result<Page> {
         let size = first.unwrap_or(DEFAULT);
         if !(1..=LARGEST).contains(&size) {
             return Err(coded(PAGE_TOO_LARGE, format!("first must be between 1 and {LARGEST}")));
@@ -86,12 +91,8 @@ macro_rules! connection {
             ) -> $connection {
                 let cursors: Vec<String> = positions.iter().map(|at| seal.seal($kind, at)).collect();
                 let page_info = page.info(&cursors, has_next);
-                let edges = nodes
-                    .iter()
-                    .cloned()
-                    .zip(cursors)
-                    .map(|(node, cursor)| $edge { cursor, node })
-                    .collect();
+                let edges =
+                    nodes.iter().cloned().zip(cursors).map(|(node, cursor)| $edge { cursor, node }).collect();
                 $connection { edges, nodes, page_info }
             }
         }

@@ -7,7 +7,8 @@ use ids::IntentId;
 use proto::{
     common::v1 as common,
     orchestrator::v1::{
-        self as pb, CancelIntentRequest, GetIntentRequest, IntentStatus as Status, ListIntentsRequest, TrackTxRequest,
+        self as pb, CancelIntentRequest, GetIntentRequest, IntentStatus as Status, ListIntentsRequest,
+        TrackTxRequest,
     },
 };
 
@@ -241,7 +242,8 @@ impl IntentQuery {
             ListIntentsRequest { statuses: Vec::new(), page_size: page.size, page_token: page.token.clone() };
         let asked = rpc::caller::acting(asked, &viewer.caller());
         let peers = context.data_unchecked::<Peers>();
-        let answer = peers.intents.clone().list_intents(asked).await.map_err(|status| failed(&status))?.into_inner();
+        let answer =
+            peers.intents.clone().list_intents(asked).await.map_err(|status| failed(&status))?.into_inner();
         let has_next = !answer.next_page_token.is_empty();
         // This list tells the position behind its last node only; a cursor in the middle leads there too.
         let positions = vec![answer.next_page_token; answer.intents.len()];
@@ -277,7 +279,8 @@ impl IntentMutation {
 
 async fn track(context: &Context<'_>, input: TrackTxInput) -> Result<TrackTxResult> {
     let viewer = acting(context)?;
-    let intent_id = node::key::<IntentId>("TxIntent", &input.intent_id).map(|id| id.to_string()).unwrap_or_default();
+    let intent_id =
+        node::key::<IntentId>("TxIntent", &input.intent_id).map(|id| id.to_string()).unwrap_or_default();
     let step_id = input.step_id.map(|id| id.to_string()).unwrap_or_default();
     let tx_hash = format!("0x{}", hex::encode(input.tx_hash.0));
     let asked = TrackTxRequest { intent_id, step_id, tx_hash };
@@ -359,10 +362,9 @@ fn is_terminal(status: Status) -> bool {
 fn of_fact(fact: &IntentUpserted) -> pb::Intent {
     let at = |at: chrono::DateTime<chrono::Utc>| Some(super::scalar::to_timestamp(DateTime(at)));
     let chain_id = fact.chain_id.to_string();
-    let contract = fact.contract.map(|contract| common::ContractRef {
-        chain_id: chain_id.clone(),
-        address: contract.to_lower(),
-    });
+    let contract = fact
+        .contract
+        .map(|contract| common::ContractRef { chain_id: chain_id.clone(), address: contract.to_lower() });
     let tokens = fact.contract.iter().flat_map(|contract| {
         fact.token_ids.iter().map(|token_id| common::TokenRef {
             chain_id: chain_id.clone(),

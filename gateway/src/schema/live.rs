@@ -139,7 +139,13 @@ impl LiveSubscription {
                             let cursor = live.cursor(&event);
                             match token::fetch(&peers, place).await {
                                 Ok(Some(token)) => {
-                                    let news = TokenEvent { cursor, removed: false, fork_block: None, changed: Vec::new(), token };
+                                    let news = TokenEvent {
+                                        cursor,
+                                        removed: false,
+                                        fork_block: None,
+                                        changed: Vec::new(),
+                                        token,
+                                    };
                                     say.send(Ok(news)).await;
                                 }
                                 Ok(None) => {}
@@ -154,7 +160,10 @@ impl LiveSubscription {
     }
 
     /// What happens to your account.
-    async fn viewer_event(&self, context: &Context<'_>) -> Result<impl Stream<Item = Result<ViewerEvent>> + use<>> {
+    async fn viewer_event(
+        &self,
+        context: &Context<'_>,
+    ) -> Result<impl Stream<Item = Result<ViewerEvent>> + use<>> {
         let user_id = acting(context)?.user_id;
         let events = context.data_unchecked::<Live>().subscribe();
         Ok(each(events, move |event| match &event.fact {

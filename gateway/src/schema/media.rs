@@ -137,11 +137,17 @@ impl MediaMutation {
     }
 
     /// Checks what was uploaded, and keeps it.
-    async fn complete_media_upload(&self, context: &Context<'_>, upload_id: ID) -> Result<CompleteUploadResult> {
+    async fn complete_media_upload(
+        &self,
+        context: &Context<'_>,
+        upload_id: ID,
+    ) -> Result<CompleteUploadResult> {
         let asked = CompleteUploadRequest { upload_id: upload_id.0 };
         let asked = rpc::caller::acting(asked, &acting(context)?.caller());
         match context.data_unchecked::<Peers>().media.clone().complete_upload(asked).await {
-            Ok(answer) => Ok(CompleteUploadResult::Media(shown(answer.into_inner().asset.unwrap_or_default()))),
+            Ok(answer) => {
+                Ok(CompleteUploadResult::Media(shown(answer.into_inner().asset.unwrap_or_default())))
+            }
             Err(status) => match problem::expected(&status)? {
                 Problem::Validation(problem) => Ok(CompleteUploadResult::Validation(problem)),
                 Problem::NotFound(problem) => Ok(CompleteUploadResult::NotFound(problem)),
@@ -151,7 +157,11 @@ impl MediaMutation {
     }
 
     /// Builds a metadata document and pins it.
-    async fn pin_metadata(&self, context: &Context<'_>, input: PinMetadataInput) -> Result<PinMetadataResult> {
+    async fn pin_metadata(
+        &self,
+        context: &Context<'_>,
+        input: PinMetadataInput,
+    ) -> Result<PinMetadataResult> {
         let image: Option<ids::AssetId> = input.image_asset_id.and_then(|id| node::key("Media", &id));
         let asked = PinMetadataRequest {
             name: input.name,

@@ -39,7 +39,12 @@ pub(crate) struct Query(
 
 /// Everything that can be done.
 #[derive(MergedObject, Default)]
-pub(crate) struct Mutation(auth::AuthMutation, prepare::PrepareMutation, intent::IntentMutation, media::MediaMutation);
+pub(crate) struct Mutation(
+    auth::AuthMutation,
+    prepare::PrepareMutation,
+    intent::IntentMutation,
+    media::MediaMutation,
+);
 
 /// Everything that can be watched.
 #[derive(MergedSubscription, Default)]

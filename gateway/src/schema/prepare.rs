@@ -8,8 +8,13 @@ use proto::orchestrator::v1::{
 use super::{
     collection::{ContractRef, TokenStandard},
     intent::TxIntent,
-    problem::{self, ConflictProblem, ForbiddenProblem, NotFoundProblem, Problem, TxWillFailProblem, ValidationProblem},
-    scalar::{Address, BigInt, ChainId, ChainNumber, DateTime, Hex, Uri, ours, ours_or_none, text, to_timestamp},
+    problem::{
+        self, ConflictProblem, ForbiddenProblem, NotFoundProblem, Problem, TxWillFailProblem,
+        ValidationProblem,
+    },
+    scalar::{
+        Address, BigInt, ChainId, ChainNumber, DateTime, Hex, Uri, ours, ours_or_none, text, to_timestamp,
+    },
     user::acting,
 };
 use crate::{error::failed, peers::Peers};
@@ -173,12 +178,17 @@ impl PrepareMutation {
             stages: input.mint_stages.into_iter().map(stage).collect(),
         };
         let asked = rpc::caller::acting(asked, &acting(context)?.caller());
-        let answer = context.data_unchecked::<Peers>().collections.clone().prepare_create_collection(asked).await;
+        let answer =
+            context.data_unchecked::<Peers>().collections.clone().prepare_create_collection(asked).await;
         prepared(answer.map(|answer| answer.into_inner()).map(|answer| (answer.intent, answer.steps)))
     }
 
     /// Prepares a mint of an ERC-721 collection. You sign and send; then tell the hash by `trackMintTx`.
-    async fn prepare_mint721(&self, context: &Context<'_>, input: PrepareMint721Input) -> Result<PrepareResult> {
+    async fn prepare_mint721(
+        &self,
+        context: &Context<'_>,
+        input: PrepareMint721Input,
+    ) -> Result<PrepareResult> {
         let asked = PrepareMint721Request {
             request_id: input.idempotency_key,
             collection: Some(input.collection.to_wire()),
@@ -193,7 +203,11 @@ impl PrepareMutation {
     }
 
     /// Prepares a mint of an ERC-1155 collection. You sign and send; then tell the hash by `trackMintTx`.
-    async fn prepare_mint1155(&self, context: &Context<'_>, input: PrepareMint1155Input) -> Result<PrepareResult> {
+    async fn prepare_mint1155(
+        &self,
+        context: &Context<'_>,
+        input: PrepareMint1155Input,
+    ) -> Result<PrepareResult> {
         let asked = PrepareMint1155Request {
             request_id: input.idempotency_key,
             collection: Some(input.collection.to_wire()),

@@ -147,9 +147,10 @@ pub(crate) fn expected(status: &Status) -> Result<Problem, Error> {
 pub(crate) fn siwe(status: &Status) -> Result<SiweProblem, Error> {
     let problem = rpc::Problem::from(status);
     match (problem.code, ProblemCode::from_reason(&problem.reason)) {
-        (Code::BadInput | Code::Unauthenticated | Code::Conflict | Code::NotFound | Code::Forbidden, Some(code)) => {
-            Ok(SiweProblem { code, message: problem.message })
-        }
+        (
+            Code::BadInput | Code::Unauthenticated | Code::Conflict | Code::NotFound | Code::Forbidden,
+            Some(code),
+        ) => Ok(SiweProblem { code, message: problem.message }),
         (Code::BadInput, None) => {
             Ok(SiweProblem { code: ProblemCode::MessageMalformed, message: problem.message })
         }
@@ -163,12 +164,8 @@ fn foretells_failure(code: ProblemCode) -> bool {
 }
 
 fn violation(violation: rpc::Violation) -> Violation {
-    let path = violation
-        .path
-        .split(['.', '[', ']'])
-        .filter(|part| !part.is_empty())
-        .map(camel_case)
-        .collect();
+    let path =
+        violation.path.split(['.', '[', ']']).filter(|part| !part.is_empty()).map(camel_case).collect();
     Violation { path, code: violation.code, message: violation.message }
 }
 

@@ -83,7 +83,9 @@ pub(crate) struct ChainNumber(pub(crate) u64);
 impl ScalarType for ChainNumber {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::Number(number) => number.as_u64().map(ChainNumber).ok_or_else(|| InputValueError::expected_type(value)),
+            Value::Number(number) => {
+                number.as_u64().map(ChainNumber).ok_or_else(|| InputValueError::expected_type(value))
+            }
             _ => Err(InputValueError::expected_type(value)),
         }
     }
@@ -166,7 +168,9 @@ pub(crate) fn ours<T: std::str::FromStr<Err: Display>>(text: &str) -> async_grap
 }
 
 /// A value that may be empty on the wire.
-pub(crate) fn ours_or_none<T: std::str::FromStr<Err: Display>>(text: &str) -> async_graphql::Result<Option<T>> {
+pub(crate) fn ours_or_none<T: std::str::FromStr<Err: Display>>(
+    text: &str,
+) -> async_graphql::Result<Option<T>> {
     if text.is_empty() { Ok(None) } else { ours(text).map(Some) }
 }
 

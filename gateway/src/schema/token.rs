@@ -227,7 +227,8 @@ pub(crate) async fn tokens_of(
         page_token: page.token.clone(),
     };
     let peers = context.data_unchecked::<Peers>();
-    let answer = peers.catalog.clone().list_tokens(asked).await.map_err(|status| failed(&status))?.into_inner();
+    let answer =
+        peers.catalog.clone().list_tokens(asked).await.map_err(|status| failed(&status))?.into_inner();
     let nodes = answer.tokens.into_iter().map(Token).collect();
     Ok(TokenConnection::new(seal, &page, nodes, &answer.cursors, answer.has_next))
 }

@@ -10,7 +10,10 @@ fn the_schema_is_the_one_that_is_checked_in() {
         std::fs::write(&path, &now).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == now, "the schema changed: run `UPDATE=1 cargo test -p gateway` and look at the difference");
+    assert!(
+        kept == now,
+        "the schema changed: run `UPDATE=1 cargo test -p gateway` and look at the difference"
+    );
 }
 
 #[test]

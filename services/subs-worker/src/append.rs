@@ -18,7 +18,9 @@ static APPENDED: LazyLock<IntCounterVec> = LazyLock::new(|| {
 
 pub(crate) async fn append(log: &Log, topic: &'static str, envelope: &Envelope) -> anyhow::Result<()> {
     let revision = match (&envelope.partitionkey, &envelope.sequence) {
-        (Some(partition), Some(sequence)) => sequence.parse().ok().map(|revision| (partition.as_str(), revision)),
+        (Some(partition), Some(sequence)) => {
+            sequence.parse().ok().map(|revision| (partition.as_str(), revision))
+        }
         _ => None,
     };
     let envelope_json = serde_json::to_string(envelope)?;

@@ -21,7 +21,12 @@ pub(crate) fn start(bus: &Bus, log: &Log, peers: &Peers, process: &mut launch::P
     }
 }
 
-async fn deliver(log: &Log, peers: &Peers, topic: &'static str, envelope: Envelope) -> Result<Handled, Failure> {
+async fn deliver(
+    log: &Log,
+    peers: &Peers,
+    topic: &'static str,
+    envelope: Envelope,
+) -> Result<Handled, Failure> {
     let asked = resolve_intent::question(&envelope)
         .map_err(|err| Failure::Never { reason: "malformed", error: err.into() })?;
     append(log, topic, &envelope).await.map_err(Failure::Retry)?;

@@ -115,7 +115,11 @@ impl Watcher {
 }
 
 fn position_only(at: &Position) -> WatchResponse {
-    WatchResponse { delivery_id: at.to_string(), emitted_at_ms: Utc::now().timestamp_millis(), ..Default::default() }
+    WatchResponse {
+        delivery_id: at.to_string(),
+        emitted_at_ms: Utc::now().timestamp_millis(),
+        ..Default::default()
+    }
 }
 
 fn response(epoch: &str, delivery: Delivery) -> WatchResponse {

@@ -36,7 +36,8 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Position, ()> {
         let (epoch, entry) = text.split_once(':').ok_or(())?;
-        let is_epoch = !epoch.is_empty() && epoch.len() <= 64 && epoch.bytes().all(|b| b.is_ascii_alphanumeric());
+        let is_epoch =
+            !epoch.is_empty() && epoch.len() <= 64 && epoch.bytes().all(|b| b.is_ascii_alphanumeric());
         if !is_epoch {
             return Err(());
         }
@@ -66,7 +67,9 @@ impl Extent {
         if self.epoch != position.epoch || position.entry > self.last {
             return false;
         }
-        !self.is_trimmed || position.entry == self.last || self.first.is_some_and(|first| position.entry >= first)
+        !self.is_trimmed
+            || position.entry == self.last
+            || self.first.is_some_and(|first| position.entry >= first)
     }
 }
 

@@ -1,6 +1,10 @@
 //! A catalogued entity may be what an intent was waiting for: the orchestrator is told, and decides.
 
-use events::{Envelope, Fact, NotThisFact, collections::CollectionUpserted, mints::{TokenUpserted, TokensUpserted}};
+use events::{
+    Envelope, Fact, NotThisFact,
+    collections::CollectionUpserted,
+    mints::{TokenUpserted, TokensUpserted},
+};
 use ids::{Address, ChainId};
 use proto::{common::v1::ContractRef, orchestrator::v1::ResolveIntentRequest};
 use tonic::Status;

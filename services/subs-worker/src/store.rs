@@ -51,7 +51,8 @@ impl Log {
             .set_response_timeout(Some(Duration::from_secs(5)))
             .set_max_delay(Duration::from_secs(1));
         let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-        let log = Log { client, connection, append: Arc::new(Script::new(include_str!("append.lua"))), window };
+        let log =
+            Log { client, connection, append: Arc::new(Script::new(include_str!("append.lua"))), window };
         let pinged = log.clone();
         process.ready("redis", move || {
             let mut connection = pinged.connection.clone();
@@ -134,7 +135,11 @@ impl Log {
     }
 
     /// At most `most` deliveries after the entry, oldest first.
-    pub(crate) async fn after(&self, entry: Option<EntryId>, most: usize) -> Result<Vec<Delivery>, RedisError> {
+    pub(crate) async fn after(
+        &self,
+        entry: Option<EntryId>,
+        most: usize,
+    ) -> Result<Vec<Delivery>, RedisError> {
         let start = entry.map_or_else(|| "-".to_owned(), |entry| format!("({entry}"));
         let rows: Vec<(String, Vec<(String, String)>)> = redis::cmd("XRANGE")
             .arg(STREAM)

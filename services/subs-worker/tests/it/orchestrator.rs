@@ -49,11 +49,17 @@ impl IntentService for Told {
         Err(Status::unimplemented("subs-worker never reads intents"))
     }
 
-    async fn list_intents(&self, _: Request<ListIntentsRequest>) -> Result<Response<ListIntentsResponse>, Status> {
+    async fn list_intents(
+        &self,
+        _: Request<ListIntentsRequest>,
+    ) -> Result<Response<ListIntentsResponse>, Status> {
         Err(Status::unimplemented("subs-worker never reads intents"))
     }
 
-    async fn cancel_intent(&self, _: Request<CancelIntentRequest>) -> Result<Response<CancelIntentResponse>, Status> {
+    async fn cancel_intent(
+        &self,
+        _: Request<CancelIntentRequest>,
+    ) -> Result<Response<CancelIntentResponse>, Status> {
         Err(Status::unimplemented("subs-worker never cancels"))
     }
 }

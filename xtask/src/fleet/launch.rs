@@ -1,0 +1,105 @@
+//! One process of ours: its binary, its configuration, its start until it says that it is ready.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use super::Fleet;
+use crate::http::get;
+use crate::ports::is_free;
+use crate::progress::Step;
+use crate::repository;
+use crate::services::Service;
+
+impl Fleet {
+    pub(super) fn start_service(&self, service: &Service, extra: &[(&str, &str)]) -> Result<()> {
+        let step = Step::begin(service.name);
+        let began = self.launch(service, extra).and_then(|was_running| {
+            self.wait_ready(service)?;
+            Ok(was_running)
+        });
+        match began {
+            Ok(was_running) => step.done(if was_running { "ran already" } else { "ready" }),
+            Err(error) => {
+                step.failed("");
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it ran already.
+    fn launch(&self, service: &Service, extra: &[(&str, &str)]) -> Result<bool> {
+        let room = &self.place.room;
+        let name = service.name;
+        if room.is_alive(name) {
+            return Ok(true);
+        }
+        room.stop(name, libc::SIGTERM, Duration::ZERO)?;
+        if let Some(port) = service.listens_on(&self.place).into_iter().find(|port| !is_free(*port)) {
+            bail!(
+                "{name} needs port {port}, where somebody else listens: `ss -ltnp 'sport = {port}'` shows who; \
+                 stop it, or choose other ports with VITRINE_PORT_BASE=21000"
+            );
+        }
+        let mut command = self.command(service)?;
+        command.envs(extra.iter().copied());
+        room.spawn(name, command)?;
+        Ok(false)
+    }
+
+    /// A service's binary with its configuration.
+    pub(super) fn command(&self, service: &Service) -> Result<Command> {
+        let program = binary(service.name);
+        if !program.exists() {
+            bail!("{} is not built: run `cargo build --workspace`", program.display());
+        }
+        let mut command = Command::new(program);
+        forget_cargo(&mut command);
+        command
+            .current_dir(repository())
+            .envs(service.variables(&self.place, &self.certificates().display().to_string())?);
+        Ok(command)
+    }
+
+    fn wait_ready(&self, service: &Service) -> Result<()> {
+        let name = service.name;
+        let room = &self.place.room;
+        let began = Instant::now();
+        loop {
+            let answer = get(service.ops_port(&self.place), "/ready");
+            if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+                return Ok(());
+            }
+            if !room.is_alive(name) {
+                bail!(
+                    "{name} ended while it started: {}\n  way out: `cargo xtask logs {name}`",
+                    room.last_words(name)
+                );
+            }
+            if began.elapsed() > Duration::from_secs(120) {
+                let why = answer.map_or_else(|error| error.to_string(), |answer| answer.body);
+                bail!("{name} is not ready after 120 s: {why}\n  way out: `cargo xtask logs {name}`");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// Where cargo put a program of the workspace.
+pub(super) fn binary(name: &str) -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    target.join("debug").join(name)
+}
+
+/// What cargo told us about ourselves is nobody else's business.
+pub(super) fn forget_cargo(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO")) {
+            command.env_remove(name);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The launcher against the real servers.
+
+mod fleet_stores;
