@@ -34,6 +34,8 @@ use crate::{
     websocket,
 };
 
+/// What all calls of one request may take together.
+const DEADLINE: Duration = Duration::from_secs(5);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the HTTP and the WebSocket door need.
@@ -188,7 +190,8 @@ async fn execute(
     let operation = request.operation_name.clone().unwrap_or_default();
     let span = tracing::info_span!("graphql", request.id = %request_id, graphql.operation = %operation);
     let response = async {
-        let mut response = door.schema.execute(door.furnish(request, viewer, client)).await;
+        let executed = door.schema.execute(door.furnish(request, viewer, client));
+        let mut response = rpc::within(DEADLINE, Some(&request_id), executed).await;
         finish(&mut response, &request_id);
         response
     }

@@ -244,11 +244,8 @@ impl IntentQuery {
         let peers = context.data_unchecked::<Peers>();
         let answer =
             peers.intents.clone().list_intents(asked).await.map_err(|status| failed(&status))?.into_inner();
-        let has_next = !answer.next_page_token.is_empty();
-        // This list tells the position behind its last node only; a cursor in the middle leads there too.
-        let positions = vec![answer.next_page_token; answer.intents.len()];
         let nodes = answer.intents.into_iter().map(TxIntent).collect();
-        Ok(IntentConnection::new(seal, &page, nodes, &positions, has_next))
+        Ok(IntentConnection::new(seal, &page, nodes, &answer.cursors, answer.has_next))
     }
 }
 

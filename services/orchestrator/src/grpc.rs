@@ -118,14 +118,11 @@ impl IntentService for Door {
         let asked = i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1);
         let listed = store::list_page(&self.tools.db, user_id, &statuses, after, asked).await;
         let mut intents = listed.map_err(Error::from)?;
-        let has_more = intents.len() > size;
+        let has_next = intents.len() > size;
         intents.truncate(size);
-        let next_page_token = match intents.last() {
-            Some(last) if has_more => Position::after(last).to_string(),
-            _ => String::new(),
-        };
+        let cursors = intents.iter().map(|intent| Position::after(intent).to_string()).collect();
         let intents = intents.iter().map(reply::intent).collect();
-        Ok(Response::new(pb::ListIntentsResponse { intents, next_page_token }))
+        Ok(Response::new(pb::ListIntentsResponse { intents, cursors, has_next }))
     }
 
     async fn cancel_intent(

@@ -68,6 +68,12 @@ pub(crate) enum End {
 }
 
 impl Intent {
+    /// Whether people would see a difference; the tracker's own notes are none.
+    pub(crate) fn looks_other_than(&self, before: &Intent) -> bool {
+        let Intent { unseen_since, catalogued_at, .. } = *before;
+        Intent { unseen_since, catalogued_at, ..self.clone() } != *before
+    }
+
     /// Takes a fact in; true if that changed anything that is shown or kept.
     pub(crate) fn apply(&mut self, fact: &Fact) -> bool {
         let before = self.clone();

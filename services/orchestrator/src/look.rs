@@ -67,10 +67,13 @@ pub(crate) async fn look(follower: &Follower, intent_id: IntentId) -> anyhow::Re
     if now >= after.deadline_at && !is_open {
         after.apply(&Fact::TimePassed);
     }
-    let is_changed = after != before;
+    let is_changed = after.looks_other_than(&before);
     if is_changed {
         let cause = cause(&before, &after);
         write_change(&mut tx, &before, &mut after, cause, now).await?;
+    } else if after != before {
+        // What only the tracker needs to remember is no news for anybody.
+        store::update_intent(&mut tx, &after).await?;
     }
     let settled =
         Settled { pending: after.pending, next_look_at: after.next_look(now, is_open), claimed_until: None };
