@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::http::get;
-use crate::ports::Ports;
+use crate::ports::{Ports, reserve};
 use crate::process::{Room, run};
 use crate::progress::{Step, step};
 use crate::repository;
@@ -92,6 +92,8 @@ impl Fleet {
     /// All stores side by side, then what the services own in them.
     pub fn start_stores(&self) -> Result<()> {
         self.record_ports()?;
+        // Before the first connection could take one of them.
+        reserve(self.place.ports);
         in_parallel(&Store::ALL, |store| self.start_store(*store))?;
         step("databases and buckets", || {
             provision::databases(&self.place)?;

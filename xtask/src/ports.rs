@@ -113,6 +113,22 @@ impl Ports {
     }
 }
 
+/// The documented gRPC ports lie where the kernel takes ports for outgoing connections; a connection that got one of
+/// them keeps a service from its own. The kernel has a list of ports that it leaves alone, which root may write.
+/// Answers whether they are on it now; without them on it `up` works all the same, but for that bad luck.
+pub fn reserve(ports: Ports) -> bool {
+    const LIST: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+    let (Ports::Documented, Ok(known)) = (ports, std::fs::read_to_string(LIST)) else { return false };
+    let (first, last) = (ports.of(Port::Grpc(1)), ports.of(Port::Grpc(9)));
+    let ours = format!("{first}-{last}");
+    let known = known.trim();
+    if known.split(',').any(|range| range == ours) {
+        return true;
+    }
+    let all = if known.is_empty() { ours } else { format!("{known},{ours}") };
+    std::fs::write(LIST, all).is_ok()
+}
+
 pub fn is_free(port: u16) -> bool {
     TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).is_ok()
 }

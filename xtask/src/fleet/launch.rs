@@ -40,7 +40,7 @@ impl Fleet {
         room.stop(name, libc::SIGTERM, Duration::ZERO)?;
         if let Some(port) = service.listens_on(&self.place).into_iter().find(|port| !is_free(*port)) {
             bail!(
-                "{name} needs port {port}, where somebody else listens: `ss -ltnp 'sport = {port}'` shows who; \
+                "{name} needs port {port}, which somebody else has: `ss -tanp 'sport = {port}'` shows who; \
                  stop it, or choose other ports with VITRINE_PORT_BASE=21000"
             );
         }

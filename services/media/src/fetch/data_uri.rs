@@ -20,15 +20,28 @@ pub(crate) fn read(uri: &str) -> Result<Bytes, Unfetched> {
         if content.len() > DECODED_BYTES.div_ceil(3) * 4 {
             return Err(Unfetched::TooLarge);
         }
+        let (content, _) = content.split_once('#').unwrap_or((content, ""));
         return STANDARD.decode(content).map(Bytes::from).map_err(|_| Unfetched::NotJson);
     }
     if content.len() > DECODED_BYTES * 3 {
         return Err(Unfetched::TooLarge);
     }
-    // Text that is JSON already is not decoded: a literal `%41` inside it is meant.
-    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(content).is_ok();
-    let decoded = if is_json { content.as_bytes().to_vec() } else { percent_decode(content.as_bytes()) };
+    let decoded = plain(content);
     if decoded.len() > DECODED_BYTES { Err(Unfetched::TooLarge) } else { Ok(decoded.into()) }
+}
+
+/// Text that is JSON already is not decoded: a literal `%41` inside it is meant, and so is a `#`, which most contracts
+/// write as it is (`"name":"One #1"`). Only where nothing else makes it JSON does a `#` begin a fragment.
+fn plain(content: &str) -> Vec<u8> {
+    let is_json = |text: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+    if is_json(content.as_bytes()) {
+        return content.as_bytes().to_vec();
+    }
+    let whole = percent_decode(content.as_bytes());
+    match content.rsplit_once('#') {
+        Some((before, _)) if !is_json(&whole) => percent_decode(before.as_bytes()),
+        _ => whole,
+    }
 }
 
 /// A percent sign that no two digits follow stands for itself.
@@ -70,6 +83,18 @@ mod tests {
         assert_eq!(text("data:application/json;charset=utf-8,%7B%22name%22%3A%22a%20b%22%7D"), expected);
         assert_eq!(text("data:application/json;base64,eyJuYW1lIjoiYSBiIn0="), expected);
         assert_eq!(text(r#"data:,{"n":"100%41"}"#), Ok(r#"{"n":"100%41"}"#.to_owned()));
+    }
+
+    #[test]
+    fn a_number_sign_is_part_of_the_text_unless_only_a_fragment_makes_sense() {
+        let named = Ok(r#"{"name":"One #1"}"#.to_owned());
+        assert_eq!(text(r#"data:application/json,{"name":"One #1"}"#), named);
+        assert_eq!(text("data:application/json,%7B%22name%22:%22One #1%22%7D"), named);
+        assert_eq!(
+            text("data:application/json,%7B%22name%22:%22One%22%7D#7"),
+            Ok(r#"{"name":"One"}"#.to_owned())
+        );
+        assert_eq!(text("data:application/json;base64,e30=#7"), Ok("{}".to_owned()));
     }
 
     #[test]
