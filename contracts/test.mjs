@@ -431,6 +431,12 @@ await check("metadata: the base with {id}, an own URI with its URI event", async
   assert.equal(await ask(editions, "uri", [7n]), "ipfs://seven");
   assert.deepEqual(await ask(editions, "royaltyInfo", [7n, 10_000n]), [C, 750n]);
 });
+await check("nobody can close a free edition for others by minting all there can be of one id", async () => {
+  const free = await create(params({ stages: [stage(PUBLIC, 0n)] }), ERC1155);
+  await send(alice, free, "mint", [A, 1n, 2n ** 256n - 1n, 0n, []], 0n);
+  await send(bob, free, "mint", [B, 2n, 5n, 0n, []], 0n);
+  assert.equal(await ask(free, "totalSupply", [2n]), 5n);
+});
 await check("interfaces of the ERC-1155 collection", async () => {
   for (const [name, interfaceId] of Object.entries({ ...INTERFACES, "ERC-1155": "0xd9b67a26",
     "ERC-1155 metadata": "0x0e89341c" })) assert.equal(await supports(editions, interfaceId), true, name);

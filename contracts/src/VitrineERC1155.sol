@@ -73,7 +73,11 @@ contract VitrineERC1155 is ERC1155Upgradeable, VitrineCollection {
         uint256 minted = _mintedOf[id];
         _requireSupply(minted, amount);
         _mintedOf[id] = minted + amount;
-        _totalMinted += amount;
+        // A free stage lets anybody mint any amount of a new id: the sum over all ids must not be what stops the others.
+        unchecked {
+            uint256 total = _totalMinted + amount;
+            _totalMinted = total < amount ? type(uint256).max : total;
+        }
     }
 
     /// By the holder or an operator the holder approved.

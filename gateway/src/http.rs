@@ -30,7 +30,7 @@ use crate::{
     negotiate::{self, Malformed, Media},
     peers::Peers,
     schema::{Schema, Visitor},
-    viewer::{Refused, Viewer, Viewers},
+    viewer::{FORGET_SESSION, Refused, Viewer, Viewers},
     websocket,
 };
 
@@ -184,7 +184,7 @@ async fn execute(
     let viewer = match door.viewers.of_headers(headers).await {
         Ok(viewer) => Some(viewer),
         Err(Refused::Absent) => None,
-        Err(refused) => return unauthenticated(refused, &request_id, media),
+        Err(refused) => return unauthenticated(refused, headers, &request_id, media),
     };
     let client = Visitor::new(peer, headers);
     let operation = request.operation_name.clone().unwrap_or_default();
@@ -209,7 +209,7 @@ pub(crate) fn finish(response: &mut Response, request_id: &str) {
     }
 }
 
-fn unauthenticated(refused: Refused, request_id: &str, media: Media) -> HttpResponse {
+fn unauthenticated(refused: Refused, headers: &HeaderMap, request_id: &str, media: Media) -> HttpResponse {
     let error = async_graphql::ServerError::new(refused.message(), None);
     let mut response = Response::from_errors(vec![error]);
     for error in &mut response.errors {
@@ -220,6 +220,10 @@ fn unauthenticated(refused: Refused, request_id: &str, media: Media) -> HttpResp
     let mut answer = negotiate::answer(&response, media);
     *answer.status_mut() = StatusCode::UNAUTHORIZED;
     answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    // A page cannot drop a cookie that it cannot see: without this it could not even sign in again.
+    if headers.get(header::AUTHORIZATION).is_none() {
+        answer.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static(FORGET_SESSION));
+    }
     with_request_id(answer, request_id)
 }
 

@@ -15,6 +15,8 @@ use crate::peers::Peers;
 
 /// An unknown key id is asked for once in this long, however many tokens name it.
 const REFETCH: Duration = Duration::from_secs(30);
+/// Auth that did not answer is left alone for this long.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Known keys are asked for again after this long, so that retired ones go.
 const STALE: Duration = Duration::from_secs(300);
 
@@ -22,6 +24,7 @@ const STALE: Duration = Duration::from_secs(300);
 pub(crate) struct Keys {
     peers: Peers,
     known: ArcSwap<Known>,
+    /// When the next fetch may begin.
     fetching: Mutex<Option<Instant>>,
 }
 
@@ -59,18 +62,22 @@ impl Keys {
 
     async fn refetch(&self) {
         // One fetch at a time; those who waited for it do not fetch again.
-        let mut last = self.fetching.lock().await;
-        if last.is_some_and(|at| at.elapsed() < REFETCH) && self.known.load().fetched.is_some() {
+        let mut next = self.fetching.lock().await;
+        if next.is_some_and(|at| Instant::now() < at) {
             return;
         }
-        match self.fetch().await {
+        let wait = match self.fetch().await {
             Ok(known) => {
-                *last = Some(Instant::now());
                 self.known.store(Arc::new(known));
+                REFETCH
             }
             // The old keys stay: auth being away must not sign everybody out.
-            Err(err) => tracing::warn!(error = %format!("{err:#}"), "public keys could not be fetched"),
-        }
+            Err(err) => {
+                tracing::warn!(error = %format!("{err:#}"), "public keys could not be fetched");
+                AFTER_FAILURE
+            }
+        };
+        *next = Some(Instant::now() + wait);
     }
 
     async fn fetch(&self) -> anyhow::Result<Known> {

@@ -93,8 +93,11 @@ impl Live {
         // The stream opens with its position; only then is it known to be inside the window.
         missed.message().await.map_err(|status| failed(&status))?;
         let meet_at = self.latest.read().ok().and_then(|latest| latest.clone());
+        // Without a stream of its own this replica knows no place to meet.
+        let meet_at =
+            meet_at.ok_or_else(|| failed(&Status::unavailable("the delivery log is not followed yet")))?;
         events.skip_until = Some(after.clone());
-        if meet_at.as_ref().is_some_and(|meet_at| is_after(meet_at, &after)) {
+        if is_after(&meet_at, &after) {
             events.missed = Some(Missed { stream: missed, meet_at });
         }
         Ok(events)
@@ -123,7 +126,7 @@ pub(crate) struct Events {
 
 struct Missed {
     stream: Streaming<WatchResponse>,
-    meet_at: Option<String>,
+    meet_at: String,
 }
 
 impl Events {
@@ -155,7 +158,7 @@ impl Events {
         let answer = missed.stream.message().await.map_err(|_| Lost)?.ok_or(Lost)?;
         let event = parse(answer);
         self.skip_until = Some(event.position.clone());
-        let is_met = missed.meet_at.as_ref().is_none_or(|meet_at| !is_after(meet_at, &event.position));
+        let is_met = !is_after(&missed.meet_at, &event.position);
         if is_met {
             self.missed = None;
         }
@@ -199,12 +202,17 @@ pub(crate) async fn follow(live: Live, stopping: CancellationToken) -> anyhow::R
 }
 
 async fn follow_once(live: &Live, after: String, wait: &mut Duration) -> Result<(), Status> {
+    let begins_anew = after.is_empty();
     let mut stream = watch(&live.peers, after).await?;
     while let Some(answer) = stream.message().await? {
         *wait = Duration::from_millis(100);
         if answer.envelope_json.is_empty() {
             if let Ok(mut latest) = live.latest.write() {
                 *latest = Some(answer.delivery_id);
+            }
+            // Nobody knows what happened before this position: what was loaded before it has to be loaded again.
+            if begins_anew {
+                let _ = live.sender.send(None);
             }
             continue;
         }

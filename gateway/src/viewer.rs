@@ -13,6 +13,9 @@ use crate::{Config, error::UNAUTHENTICATED, keys::Keys, revoked::Revoked};
 
 /// The cookie that browsers carry instead of a header.
 pub(crate) const SESSION_COOKIE: &str = "__Host-vitrine_session";
+/// Makes a browser forget it.
+pub(crate) const FORGET_SESSION: &str =
+    "__Host-vitrine_session=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0";
 
 /// Somebody who has signed in.
 #[derive(Clone, Debug)]

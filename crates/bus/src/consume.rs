@@ -58,8 +58,11 @@ pub struct DeadElement {
 /// malformed becomes [`Failure::Never`], every other [`Failure::Retry`].
 #[derive(Debug)]
 pub enum Failure {
-    /// It may succeed later: four more attempts, at growing distances.
+    /// It may succeed later: four more attempts, at growing distances. A database that is away is recognised by its
+    /// error and treated as [`Failure::Away`].
     Retry(anyhow::Error),
+    /// What it needs is away: it is tried again for as long as that lasts, and never dead for it.
+    Away(anyhow::Error),
     /// It can never succeed: to the dead queue at once.
     Never {
         /// A word for counting.

@@ -42,8 +42,16 @@ pub(crate) struct Received<'a> {
 #[derive(Debug)]
 pub(crate) enum Settlement {
     Done(Vec<DeadElement>),
-    Retry { step: usize, error: String },
-    Dead { reason: &'static str, error: String },
+    /// `failed` is how many attempts count as failed from now on.
+    Retry {
+        step: usize,
+        failed: usize,
+        error: String,
+    },
+    Dead {
+        reason: &'static str,
+        error: String,
+    },
 }
 
 impl Settlement {
@@ -86,21 +94,30 @@ impl<'a> Received<'a> {
         match outcome {
             Ok(Handled { dead }) => Settlement::Done(dead),
             Err(Failure::Never { reason, error }) => Settlement::dead(reason, chain(&error)),
+            Err(Failure::Away(error)) => self.wait(&error),
+            Err(Failure::Retry(error)) if is_away(&error) => self.wait(&error),
             Err(Failure::Retry(error)) if self.attempt < RETRY_STEPS.len() => {
                 let (step, error) = (self.attempt + 1, chain(&error));
                 warn!(queue = self.queue.name, step, error, "will try the message again");
-                Settlement::Retry { step, error }
+                Settlement::Retry { step, failed: step, error }
             }
             Err(Failure::Retry(error)) => Settlement::dead("attempts_exhausted", chain(&error)),
         }
+    }
+
+    /// The message is not to blame: it waits the shortest time, and the attempt does not count.
+    fn wait(&self, error: &anyhow::Error) -> Settlement {
+        let error = chain(error);
+        warn!(queue = self.queue.name, error, "what the message needs is away, will try again");
+        Settlement::Retry { step: 1, failed: self.attempt, error }
     }
 
     /// The copies to publish before the original may be acknowledged.
     pub(crate) fn parcels(&self, settlement: &Settlement) -> Vec<Parcel> {
         match settlement {
             Settlement::Done(dead) => dead.iter().filter_map(|element| self.element(element)).collect(),
-            Settlement::Retry { step, error } => {
-                vec![self.copy(self.queue.retry(*step), self.attempt + 1, vec![(ERROR, error.clone())])]
+            Settlement::Retry { step, failed, error } => {
+                vec![self.copy(self.queue.retry(*step), *failed, vec![(ERROR, error.clone())])]
             }
             Settlement::Dead { reason, error } => vec![self.dead(reason, error)],
         }
@@ -171,6 +188,17 @@ fn chain(error: &anyhow::Error) -> String {
     text
 }
 
+/// Whether it was the database that was away: no connection, a server that stops, starts or has no room.
+fn is_away(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| match cause.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => true,
+        Some(sqlx::Error::Database(err)) => {
+            err.code().is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
@@ -205,6 +233,18 @@ mod tests {
         let parcels = received.parcels(&received.judge(Err(Failure::Retry(anyhow!("down")))));
         assert_eq!(parcels[0].key, "catalog.mints.created.dead");
         assert!(parcels[0].headers.contains(&(REASON, "attempts_exhausted".to_owned())));
+    }
+
+    #[test]
+    fn a_message_is_never_dead_for_what_was_away() {
+        let gone = || anyhow::Error::from(sqlx::Error::PoolTimedOut).context("the database failed");
+        for failure in [Failure::Away(anyhow!("Redis is away")), Failure::Retry(gone())] {
+            let delivery = delivery(4, "{}");
+            let received = Received::read(&QUEUE, &delivery);
+            let parcels = received.parcels(&received.judge(Err(failure)));
+            assert_eq!(parcels[0].key, "catalog.mints.created.retry.1");
+            assert!(parcels[0].headers.contains(&(ATTEMPT, "4".to_owned())));
+        }
     }
 
     #[test]

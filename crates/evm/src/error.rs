@@ -58,6 +58,11 @@ impl NodeError {
         }
     }
 
+    /// Whether the node had no time for the question: asked again later, it may well answer.
+    pub fn is_limit(&self) -> bool {
+        matches!(self, NodeError::Rpc { code: 429 | -32005, .. })
+    }
+
     /// Whether another endpoint may do better. What the request itself caused comes back to the caller.
     pub(crate) fn is_the_endpoints_own(&self) -> bool {
         match self {

@@ -155,7 +155,11 @@ async fn ask(
         Err(_elapsed) => Err(late()),
     };
     let code = answer.as_ref().map_or_else(Status::code, code_of);
-    admission.tell(outcome(code, time));
+    let heard = match &answer {
+        Ok(response) if is_in_its_own_words(response) => Outcome::Answered,
+        _ => outcome(code, time),
+    };
+    admission.tell(heard);
     let until = method.is_some_and(|m| !m.is_streaming).then_some(deadline);
     answer.map(|answer| answer.map(|body| Body::new(Bounded::new(body, until, in_flight))))
 }
@@ -164,6 +168,11 @@ async fn ask(
 fn time_for(request: &Request<Body>) -> Duration {
     let said = budget::read(request.headers()).unwrap_or(DEFAULT_DEADLINE);
     budget::remaining().map_or(said, |left| left.min(said))
+}
+
+/// A service that says in detail what it lacks is alive, whatever that is: only a silent one is spared calls.
+fn is_in_its_own_words(response: &Response<Body>) -> bool {
+    response.headers().contains_key("grpc-status-details-bin")
 }
 
 fn outcome(code: tonic::Code, time: Duration) -> Outcome {

@@ -229,7 +229,9 @@ impl CollectionQuery {
     /// A collection; null where there is none or it is not yours to see.
     async fn collection(&self, context: &Context<'_>, by: CollectionBy) -> Option<Result<Collection>> {
         let by = match by {
-            CollectionBy::Id(id) => return load(context, node::key("Collection", &id)?).await,
+            // Not by the loader: its creator alone may see one that is pending.
+            CollectionBy::Id(id) => By::Id(node::key::<ids::CollectionId>("Collection", &id)?.to_string()),
+            CollectionBy::Slug(slug) if slug.contains('\0') => return None,
             CollectionBy::Slug(slug) => By::Slug(slug),
             CollectionBy::Contract(contract) => By::Contract(contract.to_wire()),
         };

@@ -168,6 +168,7 @@ impl TxIntent {
     }
 
     /// The tokens that it minted, from MINED on as they are catalogued.
+    #[graphql(complexity = "100 + child_complexity")]
     async fn tokens(&self, context: &Context<'_>) -> Option<Result<Vec<Token>>> {
         let mut tokens = Vec::new();
         for place in self.0.tokens.iter().take(100).cloned() {

@@ -162,7 +162,18 @@ impl MediaMutation {
         context: &Context<'_>,
         input: PinMetadataInput,
     ) -> Result<PinMetadataResult> {
-        let image: Option<ids::AssetId> = input.image_asset_id.and_then(|id| node::key("Media", &id));
+        let image: Option<ids::AssetId> = match input.image_asset_id {
+            None => None,
+            // A document is for ever: one that silently lacks its image is worse than none.
+            Some(id) => match node::key("Media", &id) {
+                Some(key) => Some(key),
+                None => {
+                    let problem =
+                        ValidationProblem::field("imageAssetId", "must be the id of an uploaded file");
+                    return Ok(PinMetadataResult::Validation(problem));
+                }
+            },
+        };
         let asked = PinMetadataRequest {
             name: input.name,
             description: input.description.unwrap_or_default(),

@@ -68,6 +68,16 @@ pub(crate) struct ValidationProblem {
     violations: Vec<Violation>,
 }
 
+impl ValidationProblem {
+    /// One field that is wrong.
+    pub(crate) fn field(path: &str, message: &str) -> ValidationProblem {
+        let code = "INVALID".to_owned();
+        let violation = Violation { path: vec![path.to_owned()], code, message: message.to_owned() };
+        let message = format!("{path} {message}");
+        ValidationProblem { code: ProblemCode::ValidationFailed, message, violations: vec![violation] }
+    }
+}
+
 /// One thing that is wrong with one field.
 #[derive(SimpleObject, Clone)]
 pub(crate) struct Violation {

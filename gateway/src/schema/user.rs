@@ -118,6 +118,7 @@ impl UserQuery {
     async fn user(&self, context: &Context<'_>, by: UserBy) -> Option<Result<User>> {
         let by = match by {
             UserBy::Id(id) => return load(context, node::key("User", &id)?).await,
+            UserBy::Username(name) if name.contains('\0') => return None,
             UserBy::Username(name) => By::Username(name),
             UserBy::Account(account) => By::AccountId(account.0.to_lower()),
         };

@@ -102,7 +102,8 @@ async fn resolve_one(
         Ok(found) if found.status == "READY" => store_found(db, job, found).await,
         Ok(missing) => store_failure(db, job, &missing.error_code).await,
         Err(status) => {
-            let end = End { state: "DUE", error_class: Some(unasked(&status)), next_try_in: MEDIA_IS_DOWN };
+            let error_class = Some(unasked(&status));
+            let end = End { state: "DUE", error_class, next_try_in: MEDIA_IS_DOWN, is_counted: false };
             Ok(metadata::finish(&mut *db.acquire().await?, job, &end).await?)
         }
     }
@@ -138,7 +139,7 @@ async fn store_found(db: &PgPool, job: &Job, found: ResolveMetadataResponse) -> 
         let seen = collection.filter(|collection| collection.status == "LIVE");
         seen.map(|collection| tell::collection_described(&collection)).transpose()?
     };
-    let end = End { state: "DONE", error_class: None, next_try_in: Duration::ZERO };
+    let end = End { state: "DONE", error_class: None, next_try_in: Duration::ZERO, is_counted: true };
     metadata::finish(&mut tx, job, &end).await?;
     bus::outbox::put_all(&mut tx, message.as_slice()).await?;
     tx.commit().await?;
@@ -157,7 +158,12 @@ async fn store_failure(db: &PgPool, job: &Job, error_code: &str) -> Result<(), E
     }
     let state = if job.attempts >= MOST_ATTEMPTS { "GAVE_UP" } else { "DUE" };
     let error_class = Some(error_code).filter(|code| !code.is_empty()).or(Some("UNKNOWN"));
-    metadata::finish(&mut tx, job, &End { state, error_class, next_try_in: pause(job.attempts) }).await?;
+    metadata::finish(
+        &mut tx,
+        job,
+        &End { state, error_class, next_try_in: pause(job.attempts), is_counted: true },
+    )
+    .await?;
     bus::outbox::put_all(&mut tx, message.as_slice()).await?;
     tx.commit().await?;
     Ok(())

@@ -121,7 +121,9 @@ async fn view(
     }
     match answer {
         Ok(bytes) => Ok(Some(bytes.into())),
-        Err(NodeError::Rpc { .. } | NodeError::TooLarge { .. }) => Ok(None),
+        // A contract that does not answer is told as such; a node that is busy is asked again, with the whole block.
+        Err(err @ NodeError::Rpc { .. }) if !err.is_limit() => Ok(None),
+        Err(NodeError::TooLarge { .. }) => Ok(None),
         Err(err) => Err(err.into()),
     }
 }

@@ -82,7 +82,7 @@ pub(crate) async fn observe(
 ) -> Result<Observed, NodeError> {
     let mut observed = Observed::default();
     let (mut mined, mut waiting, mut is_open) = (None, None, false);
-    let mut nonces: Vec<u64> = Vec::new();
+    let mut open_nonces: Vec<Option<u64>> = Vec::new();
     for candidate in candidates.iter().filter(|candidate| candidate.judgement != Judgement::Refused) {
         let tx_hash = candidate.tx_hash;
         let sight = match taken.contains(&tx_hash) {
@@ -105,11 +105,10 @@ pub(crate) async fn observe(
             }
             Sight::Other | Sight::Unseen => {
                 is_open = true;
-                nonces.extend(candidate.nonce);
+                open_nonces.push(candidate.nonce);
                 continue;
             }
         };
-        nonces.extend(nonce);
         if !is_verified {
             observed.judged.push((tx_hash, Judgement::Verified, nonce));
         }
@@ -131,7 +130,7 @@ pub(crate) async fn observe(
         Fact::Waiting(tx_hash)
     } else if !is_open {
         Fact::Refused
-    } else if is_replaced(node, intent, &nonces, now).await? {
+    } else if is_replaced(node, intent, &open_nonces, now).await? {
         Fact::NonceTaken
     } else {
         Fact::Unseen { now, drop_after }
@@ -180,12 +179,15 @@ async fn reason(node: &Node, step: &Step, block: u64) -> Problem {
 async fn is_replaced(
     node: &Node,
     intent: &Intent,
-    nonces: &[u64],
+    open_nonces: &[Option<u64>],
     now: DateTime<Utc>,
 ) -> Result<bool, NodeError> {
     let is_patient = intent.unseen_since.is_some_and(|since| now - since >= REPLACED_AFTER);
-    let (true, Some(nonce)) = (is_patient, nonces.iter().min()) else { return Ok(false) };
+    // Each that may still come has to be impossible: one whose nonce nobody knows may come at any time.
+    let known: Option<Vec<u64>> = open_nonces.iter().copied().collect();
+    let last = known.and_then(|known| known.into_iter().max());
+    let (true, Some(nonce)) = (is_patient, last) else { return Ok(false) };
     let head = node.block_number().await?;
     let Some(deep) = head.checked_sub(u64::from(intent.required_confirmations)) else { return Ok(false) };
-    Ok(node.nonce(intent.from.into(), BlockId::number(deep)).await? > *nonce)
+    Ok(node.nonce(intent.from.into(), BlockId::number(deep)).await? > nonce)
 }

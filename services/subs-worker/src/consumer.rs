@@ -5,6 +5,8 @@
 
 use bus::{Bus, Failure, Handled};
 use events::{Envelope, topology};
+use rpc::Code;
+use tonic::Status;
 
 use crate::{append::append, peers::Peers, resolve_intent, store::Log};
 
@@ -29,9 +31,17 @@ async fn deliver(
 ) -> Result<Handled, Failure> {
     let asked = resolve_intent::question(&envelope)
         .map_err(|err| Failure::Never { reason: "malformed", error: err.into() })?;
-    append(log, topic, &envelope).await.map_err(Failure::Retry)?;
+    // Redis refuses nothing of ours for its content: a failure is its being away.
+    append(log, topic, &envelope).await.map_err(Failure::Away)?;
     if let Some(asked) = asked {
-        resolve_intent::resolve_intent(peers, asked).await.map_err(|status| Failure::Retry(status.into()))?;
+        resolve_intent::resolve_intent(peers, asked).await.map_err(failure)?;
     }
     Ok(Handled::all())
+}
+
+fn failure(status: Status) -> Failure {
+    match rpc::Problem::from(&status).code {
+        Code::Unavailable | Code::DeadlineExceeded => Failure::Away(status.into()),
+        _ => Failure::Retry(status.into()),
+    }
 }

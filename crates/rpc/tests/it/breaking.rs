@@ -9,6 +9,7 @@ use std::{
 
 use proto::indexer::v1::ListCheckpointsRequest;
 use rpc::{Code, Problem, Refusal};
+use tonic::Status;
 
 use crate::{
     authority::Authority,
@@ -27,7 +28,7 @@ async fn a_breaker_opens_lets_one_call_through_and_closes() {
             let broken = state.load(Ordering::SeqCst);
             async move {
                 match broken {
-                    true => Err(Refusal::new(Code::Unavailable, "UNAVAILABLE", "not now").into()),
+                    true => Err(Status::unavailable("not now")),
                     false => Ok(()),
                 }
             }
@@ -68,4 +69,24 @@ async fn refusals_do_not_open_a_breaker() {
             client.list_checkpoints(ListCheckpointsRequest::default()).await.expect_err("it refuses");
         assert_eq!(status.code(), tonic::Code::NotFound);
     }
+}
+
+#[tokio::test]
+async fn a_service_that_says_what_it_lacks_is_still_asked() {
+    let authority = Authority::new();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let server = Server::indexer(
+        &authority,
+        handler(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Err(Refusal::new(Code::Unavailable, "UNAVAILABLE", "wallet does not answer").into()) }
+        }),
+    );
+    let mut client = server.indexer_client(&authority.settings("gateway"));
+    for _ in 0..30 {
+        let asked = client.list_checkpoints(ListCheckpointsRequest::default()).await;
+        assert_eq!(asked.expect_err("it refuses").code(), tonic::Code::Unavailable);
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 30);
 }

@@ -13,6 +13,9 @@ use crate::{
     model::{Activity, Collection, Holding, Token},
 };
 
+/// Metadata larger than this is not shown: a page of a hundred tokens has to fit one answer, whoever minted them.
+const SHOWN_BYTES: usize = 32 * 1024;
+
 pub(super) fn collection(of: &Collection) -> Result<pb::Collection, Error> {
     let chain_id = ChainId::try_from(of.chain_id)?.to_string();
     Ok(pb::Collection {
@@ -56,7 +59,7 @@ pub(super) fn token(of: &Token) -> Result<pb::Token, Error> {
         metadata_uri: of.metadata_url.clone().unwrap_or_default(),
         metadata_status: of.metadata_status.clone(),
         image_uri: of.image_url.clone().unwrap_or_default(),
-        metadata_json: of.metadata_json.clone().unwrap_or_default(),
+        metadata_json: of.metadata_json.clone().filter(|json| json.len() <= SHOWN_BYTES).unwrap_or_default(),
         supply: of.supply.clone(),
         owner: lower(of.owner),
         burned: of.is_burned,

@@ -118,6 +118,8 @@ pub(crate) struct End<'a> {
     pub(crate) state: &'a str,
     pub(crate) error_class: Option<&'a str>,
     pub(crate) next_try_in: Duration,
+    /// Whether it counts as an attempt: where nobody could be asked it does not.
+    pub(crate) is_counted: bool,
 }
 
 /// Notes how a job ended; one that was asked for again meanwhile stays due.
@@ -126,13 +128,14 @@ pub(crate) async fn finish(conn: &mut PgConnection, job: &Job, end: &End<'_>) ->
         "update metadata_jobs
          set state = case when requested_at = $2 then $3 else 'DUE' end, last_error_class = $4,
              next_try_at = case when requested_at = $2 then now() + $5::interval else next_try_at end,
-             claimed_until = null, finished_at = now()
+             claimed_until = null, finished_at = now(), attempts = attempts - case when $6 then 0 else 1 end
          where id = $1",
         job.id,
         job.requested_at,
         end.state,
         end.error_class,
         interval(end.next_try_in),
+        end.is_counted,
     )
     .execute(conn)
     .await?;
