@@ -16,6 +16,9 @@ pub struct LoggedIn {
     pub session_id: SessionId,
     /// The account that signed.
     pub account_id: AccountId,
+    /// `eoa` or `contract`. Messages from before contract accounts could sign in do not say.
+    #[serde(default = "eoa")]
+    pub account_type: String,
     /// The chain that the message named.
     pub chain_id: ChainId,
     /// Whether this was the first time.
@@ -24,6 +27,10 @@ pub struct LoggedIn {
     pub login_event_id: LoginEventId,
     /// When.
     pub at: DateTime<Utc>,
+}
+
+fn eoa() -> String {
+    "eoa".to_owned()
 }
 
 impl Fact for LoggedIn {
@@ -45,7 +52,7 @@ pub struct SessionRevoked {
     pub session_ids: Vec<SessionId>,
     /// Whose.
     pub user_id: UserId,
-    /// `signed_out`, `revoked`, `refresh_reused`, `unlinked`, `suspended`, `role_removed`.
+    /// `signed_out`, `revoked`, `refresh_reused`, `unlinked`, `suspended`, `role_removed`, `signature_withdrawn`.
     pub reason: String,
     /// Until when an access token of theirs could still be alive.
     pub until: DateTime<Utc>,

@@ -148,6 +148,11 @@ queues! {
     USER_WALLETS_CHANGED = "user.wallets.changed", "user", Inbox, [on(exchange::WALLETS, "wallet.*")];
     /// Keeps the approvals that a wallet's page shows.
     WALLET_APPROVALS_CHANGED = "wallet.approvals.changed", "wallet", Ledger, [on(exchange::WALLETS, "approval.eip155.*")];
+    /// Takes away a token's approval with the token: a transfer clears it, and few contracts say so.
+    WALLET_TOKENS_CHANGED = "wallet.tokens.changed", "wallet", Ledger, [
+        on(exchange::MINTS, "transferred.eip155.*"),
+        on(exchange::MINTS, "burned.eip155.*"),
+    ];
     /// Keeps the approvals that an order's validity hangs on.
     CATALOG_APPROVALS_CHANGED = "catalog.approvals.changed", "catalog", Ledger,
         [on(exchange::WALLETS, "approval.eip155.*")];

@@ -102,7 +102,7 @@ impl AuthMutation {
     async fn issue_siwe_nonce(&self, context: &Context<'_>) -> Result<SiweNonce> {
         let client = Some(context.data_unchecked::<Visitor>().to_wire(None));
         let peers = context.data_unchecked::<Peers>();
-        let answer = peers.auth.clone().issue_nonce(IssueNonceRequest { client }).await;
+        let answer = peers.auth.clone().issue_nonce(IssueNonceRequest { client, ..Default::default() }).await;
         let nonce = answer.map_err(|status| failed(&status))?.into_inner();
         Ok(SiweNonce {
             expires_at: moment_of(nonce.expire_time.as_ref()),
@@ -117,7 +117,7 @@ impl AuthMutation {
     /// Signs in with a signed message.
     async fn verify_siwe(&self, context: &Context<'_>, input: VerifySiweInput) -> Result<VerifySiweResult> {
         let client = Some(context.data_unchecked::<Visitor>().to_wire(input.device_id));
-        let asked = VerifySiweRequest { message: input.message, signature: input.signature.0, client };
+        let asked = VerifySiweRequest { message: input.message, signature: input.signature.0, client, ..Default::default() };
         let peers = context.data_unchecked::<Peers>();
         let opened = match peers.auth.clone().verify_siwe(asked).await {
             Ok(answer) => answer.into_inner(),
@@ -150,6 +150,7 @@ impl AuthMutation {
         let asked = RevokeSessionsRequest {
             session_ids: vec![viewer.session_id.to_string()],
             reason: "signed_out".to_owned(),
+            ..Default::default()
         };
         let asked = rpc::caller::acting(asked, &viewer.caller());
         let peers = context.data_unchecked::<Peers>();

@@ -50,7 +50,7 @@ impl Peers {
     /// Whose the account is, if somebody's: wallet is the authority.
     pub(crate) async fn owner(&self, account: &AccountId) -> Result<Option<UserId>, Error> {
         let asked = account.to_lower();
-        let request = ResolveAccountsRequest { account_ids: vec![asked.clone()] };
+        let request = ResolveAccountsRequest { account_ids: vec![asked.clone()], ..Default::default() };
         let mut wallet = self.wallet.clone();
         let answer = within("wallet", wallet.resolve_accounts(request)).await?;
         match answer.into_inner().user_id_by_account.get(&asked) {
@@ -62,7 +62,7 @@ impl Peers {
     /// The user of an account that nobody has linked, made if need be.
     pub(crate) async fn ensure_user(&self, account: &AccountId) -> Result<Ensured, Error> {
         let mut user = self.user.clone();
-        let request = EnsureUserRequest { account_id: account.to_lower() };
+        let request = EnsureUserRequest { account_id: account.to_lower(), ..Default::default() };
         let answer = within("user", user.ensure_user(request)).await?.into_inner();
         let user = answer.user.ok_or_else(|| strange("user"))?;
         let user_id = user.user_id.parse().map_err(|_| strange("user"))?;

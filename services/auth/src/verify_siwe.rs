@@ -161,6 +161,7 @@ async fn open_session(
         user_id,
         session_id: session.session_id,
         account_id: *account,
+        account_type: kind.as_str().to_owned(),
         chain_id: account.chain_id,
         is_new_user: person.is_new,
         login_event_id: record.id,

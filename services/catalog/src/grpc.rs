@@ -218,6 +218,13 @@ impl CatalogService for Door {
         remove_pending_collection(&self.db, intent_id).await?;
         Ok(Response::new(RemovePendingCollectionResponse {}))
     }
+
+    async fn owner_stats(
+        &self,
+        _: Request<proto::catalog::v1::OwnerStatsRequest>,
+    ) -> Result<Response<proto::catalog::v1::OwnerStatsResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
 }
 
 /// The account that looks, where the gateway names one.

@@ -21,6 +21,7 @@ fn login(user_id: UserId, at: DateTime<Utc>) -> Message {
     logged_in(&LoggedIn {
         user_id,
         session_id: SessionId::new(),
+        account_type: "eoa".to_owned(),
         account_id: account(),
         chain_id: "eip155:1".parse().unwrap(),
         is_new_user: true,

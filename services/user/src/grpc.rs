@@ -71,6 +71,76 @@ impl UserService for Door {
         let users = store::list_by_ids(&self.db, &ids).await.map_err(Error::from)?;
         Ok(Response::new(pb::BatchGetUsersResponse { users: users.into_iter().map(Into::into).collect() }))
     }
+
+    async fn search_users(
+        &self,
+        _: Request<pb::SearchUsersRequest>,
+    ) -> Result<Response<pb::SearchUsersResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn update_profile(
+        &self,
+        _: Request<pb::UpdateProfileRequest>,
+    ) -> Result<Response<pb::UpdateProfileResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn get_preferences(
+        &self,
+        _: Request<pb::GetPreferencesRequest>,
+    ) -> Result<Response<pb::GetPreferencesResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn update_preferences(
+        &self,
+        _: Request<pb::UpdatePreferencesRequest>,
+    ) -> Result<Response<pb::UpdatePreferencesResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn set_follow(
+        &self,
+        _: Request<pb::SetFollowRequest>,
+    ) -> Result<Response<pb::SetFollowResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn list_follows(
+        &self,
+        _: Request<pb::ListFollowsRequest>,
+    ) -> Result<Response<pb::ListFollowsResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn batch_is_following(
+        &self,
+        _: Request<pb::BatchIsFollowingRequest>,
+    ) -> Result<Response<pb::BatchIsFollowingResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn batch_get_stats(
+        &self,
+        _: Request<pb::BatchGetStatsRequest>,
+    ) -> Result<Response<pb::BatchGetStatsResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn set_role(
+        &self,
+        _: Request<pb::SetRoleRequest>,
+    ) -> Result<Response<pb::SetRoleResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn set_status(
+        &self,
+        _: Request<pb::SetStatusRequest>,
+    ) -> Result<Response<pb::SetStatusResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
 }
 
 fn user_id(path: &'static str, text: &str) -> Result<UserId, Error> {
@@ -99,10 +169,12 @@ impl From<User> for pb::User {
                 bio: user.bio.unwrap_or_default(),
                 avatar_url: user.avatar_url.unwrap_or_default(),
                 banner_url: user.banner_url.unwrap_or_default(),
+                ..Default::default()
             }),
             roles: user.roles,
             create_time: Some(timestamp(user.created_at)),
             update_time: Some(timestamp(user.updated_at)),
+            ..Default::default()
         }
     }
 }

@@ -12,6 +12,7 @@ fn login(user_id: UserId) -> LoggedIn {
     LoggedIn {
         user_id,
         session_id: SessionId::new(),
+        account_type: "eoa".to_owned(),
         account_id: "eip155:1:0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266".parse().unwrap(),
         chain_id: "eip155:1".parse().unwrap(),
         is_new_user: true,

@@ -108,7 +108,56 @@ impl WalletService for Door {
             _ => String::new(),
         };
         let approvals = rows.into_iter().map(Into::into).collect();
-        Ok(Response::new(pb::ListApprovalsResponse { approvals, next_page_token }))
+        Ok(Response::new(pb::ListApprovalsResponse { approvals, next_page_token, ..Default::default() }))
+    }
+
+    async fn link_wallet(
+        &self,
+        _: Request<pb::LinkWalletRequest>,
+    ) -> Result<Response<pb::LinkWalletResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn unlink(
+        &self,
+        _: Request<pb::UnlinkRequest>,
+    ) -> Result<Response<pb::UnlinkResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn set_label(
+        &self,
+        _: Request<pb::SetLabelRequest>,
+    ) -> Result<Response<pb::SetLabelResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn set_primary(
+        &self,
+        _: Request<pb::SetPrimaryRequest>,
+    ) -> Result<Response<pb::SetPrimaryResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn list_activity(
+        &self,
+        _: Request<pb::ListActivityRequest>,
+    ) -> Result<Response<pb::ListActivityResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn list_approval_history(
+        &self,
+        _: Request<pb::ListApprovalHistoryRequest>,
+    ) -> Result<Response<pb::ListApprovalHistoryResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
+    }
+
+    async fn list_grantors(
+        &self,
+        _: Request<pb::ListGrantorsRequest>,
+    ) -> Result<Response<pb::ListGrantorsResponse>, Status> {
+        Err(Status::unimplemented("is being built"))
     }
 }
 
@@ -152,6 +201,7 @@ impl From<Wallet> for pb::Wallet {
             label: wallet.label.unwrap_or_default(),
             verify_time: wallet.verified_at.map(timestamp),
             create_time: Some(timestamp(wallet.created_at)),
+            last_seen_time: None,
         }
     }
 }
@@ -173,6 +223,7 @@ impl From<Approval> for pb::Approval {
                 time: Some(timestamp(approval.block_time)),
             }),
             tx_hash: approval.tx_hash,
+            cause: "approval".to_owned(),
         }
     }
 }

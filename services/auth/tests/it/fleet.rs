@@ -134,6 +134,7 @@ pub(crate) fn signed(signer: &PrivateKeySigner, message: &str) -> VerifySiweRequ
         message: message.to_owned(),
         signature: signer.sign_message_sync(message.as_bytes()).unwrap().as_bytes().to_vec(),
         client: Some(client),
+        ..Default::default()
     }
 }
 

@@ -52,6 +52,7 @@ async fn one_ends_ones_own_sessions_only() {
     let request = RevokeSessionsRequest {
         session_ids: vec![mine.session_id.clone(), theirs.session_id.clone()],
         reason: "signed_out".to_owned(),
+        ..Default::default()
     };
     let nobody = gateway.revoke_sessions(request.clone()).await.unwrap_err();
     assert_eq!(Problem::from(&nobody).code, Code::Unauthenticated);

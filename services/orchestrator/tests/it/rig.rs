@@ -419,6 +419,55 @@ impl wallet_server::WalletService for Fake {
     ) -> Result<Response<wallet::ListApprovalsResponse>, Status> {
         elsewhere()
     }
+
+    async fn link_wallet(
+        &self,
+        _: Request<wallet::LinkWalletRequest>,
+    ) -> Result<Response<wallet::LinkWalletResponse>, Status> {
+        elsewhere()
+    }
+
+    async fn unlink(
+        &self,
+        _: Request<wallet::UnlinkRequest>,
+    ) -> Result<Response<wallet::UnlinkResponse>, Status> {
+        elsewhere()
+    }
+
+    async fn set_label(
+        &self,
+        _: Request<wallet::SetLabelRequest>,
+    ) -> Result<Response<wallet::SetLabelResponse>, Status> {
+        elsewhere()
+    }
+
+    async fn set_primary(
+        &self,
+        _: Request<wallet::SetPrimaryRequest>,
+    ) -> Result<Response<wallet::SetPrimaryResponse>, Status> {
+        elsewhere()
+    }
+
+    async fn list_activity(
+        &self,
+        _: Request<wallet::ListActivityRequest>,
+    ) -> Result<Response<wallet::ListActivityResponse>, Status> {
+        elsewhere()
+    }
+
+    async fn list_approval_history(
+        &self,
+        _: Request<wallet::ListApprovalHistoryRequest>,
+    ) -> Result<Response<wallet::ListApprovalHistoryResponse>, Status> {
+        elsewhere()
+    }
+
+    async fn list_grantors(
+        &self,
+        _: Request<wallet::ListGrantorsRequest>,
+    ) -> Result<Response<wallet::ListGrantorsResponse>, Status> {
+        elsewhere()
+    }
 }
 
 /// The reads of the catalog have no part here.
@@ -463,4 +512,5 @@ elsewhere! {
     list_tokens: ListTokensRequest -> ListTokensResponse,
     list_owners: ListOwnersRequest -> ListOwnersResponse,
     list_activities: ListActivitiesRequest -> ListActivitiesResponse,
+    owner_stats: OwnerStatsRequest -> OwnerStatsResponse,
 }

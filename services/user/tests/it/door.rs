@@ -60,7 +60,7 @@ impl Served {
 }
 
 fn ensure(chain: u64, address: u8) -> EnsureUserRequest {
-    EnsureUserRequest { account_id: format!("eip155:{chain}:0x{}", format!("{address:02x}").repeat(20)) }
+    EnsureUserRequest { account_id: format!("eip155:{chain}:0x{}", format!("{address:02x}").repeat(20)), ..Default::default() }
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn only_auth_makes_users_and_bad_input_is_named() {
     let service = serve().await;
     let refused = service.client("gateway").ensure_user(ensure(1, 7)).await.unwrap_err();
     assert_eq!(Problem::from(&refused).code, Code::Forbidden);
-    let bad = EnsureUserRequest { account_id: "0x07".to_owned() };
+    let bad = EnsureUserRequest { account_id: "0x07".to_owned(), ..Default::default() };
     let problem = Problem::from(&service.client("auth").ensure_user(bad).await.unwrap_err());
     assert_eq!((problem.code, problem.violations[0].path.as_str()), (Code::BadInput, "account_id"));
     let mut gateway = service.client("gateway");

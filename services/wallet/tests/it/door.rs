@@ -85,7 +85,7 @@ async fn a_link_is_made_resolved_listed_and_told() {
 
     // The same key on another chain is the same person; any case of the address is understood.
     let asked = "eip155:1:0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266".to_owned();
-    let request = ResolveAccountsRequest { account_ids: vec![asked.clone(), ACCOUNT.replace('f', "e")] };
+    let request = ResolveAccountsRequest { account_ids: vec![asked.clone(), ACCOUNT.replace('f', "e")], ..Default::default() };
     let owners = auth.resolve_accounts(request).await.unwrap().into_inner().user_id_by_account;
     assert_eq!(owners.len(), 1);
     assert_eq!(owners[&asked], user_id.to_string());
@@ -121,7 +121,7 @@ async fn only_auth_links_accounts_and_bad_input_is_named() {
         assert_eq!(problem.code, Code::BadInput);
         assert_eq!(problem.violations[0].path, path);
     }
-    let many = ResolveAccountsRequest { account_ids: vec![ACCOUNT.to_owned(); 101] };
+    let many = ResolveAccountsRequest { account_ids: vec![ACCOUNT.to_owned(); 101], ..Default::default() };
     assert_eq!(Problem::from(&auth.resolve_accounts(many).await.unwrap_err()).code, Code::BadInput);
     wallet.end().await;
 }
