@@ -1,15 +1,22 @@
-// Compiles src/*.sol into out/<Name>.json, and writes out/manifest.json: the hashes of what went in and what came out.
+// Compiles src/*.sol into out/<Name>.json and src/test/*.sol into out/test/<Name>.json, and writes out/manifest.json: the
+// hashes of what went in and what came out. Nothing that is deployed for use comes out of src/test.
 //   node compile.mjs           writes out/
 //   node compile.mjs --check   writes nothing, and fails when out/ is not what the sources compile to
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import solc from "solc";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const COMPILER = "0.8.30";
-const CONTRACTS = ["PlainERC721", "VitrineERC1155", "VitrineERC721", "VitrineFactory"];
+const CONTRACTS = ["PlainERC721", "SignatureValidator", "SignatureValidatorProbe", "VitrineERC1155", "VitrineERC721", "VitrineFactory"];
+// By file: what only tests deploy.
+const TRIALS = {
+  "test/Hostile": ["HostileDirty", "HostileEmpty", "HostileFactory", "HostileHuge", "HostileLarge", "HostileLong",
+    "HostileLoop", "HostileRevert", "HostileRightAligned", "HostileShort", "HostileTrue", "YesToAll"],
+  "test/OwnedWallet": ["OwnedWallet", "OwnedWalletFactory"],
+};
 const SETTINGS = {
   optimizer: { enabled: true, runs: 200 },
   evmVersion: "cancun",
@@ -20,10 +27,11 @@ const SETTINGS = {
 
 const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 const read = (path) => readFileSync(join(root, path), "utf8");
+const solidity = (folder) => readdirSync(join(root, folder)).filter((name) => name.endsWith(".sol")).sort();
 
 function compile() {
   if (!solc.version().startsWith(`${COMPILER}+`)) throw new Error(`solc is ${solc.version()}, not ${COMPILER}`);
-  const names = readdirSync(join(root, "src")).filter((name) => name.endsWith(".sol")).sort();
+  const names = solidity("src").concat(solidity("src/test").map((name) => `test/${name}`));
   const sources = Object.fromEntries(names.map((name) => [`src/${name}`, { content: read(`src/${name}`) }]));
   const input = JSON.stringify({ language: "Solidity", sources, settings: SETTINGS });
   const found = (path) => {
@@ -39,12 +47,16 @@ function compile() {
   if (problems.length > 0) throw new Error(problems.map((problem) => problem.formattedMessage).join("\n"));
 
   const files = {};
-  for (const name of CONTRACTS) {
-    const { abi, evm } = output.contracts[`src/${name}.sol`][name];
+  const wanted = CONTRACTS.map((name) => [`src/${name}.sol`, name, `${name}.json`]);
+  for (const [file, trials] of Object.entries(TRIALS)) {
+    for (const name of trials) wanted.push([`src/${file}.sol`, name, `test/${name}.json`]);
+  }
+  for (const [source, name, path] of wanted) {
+    const { abi, evm } = output.contracts[source][name];
     const deployed = evm.deployedBytecode.object;
     if (deployed.length / 2 > 24_576) throw new Error(`${name} is larger than a chain accepts`);
     const artifact = { abi, bytecode: `0x${evm.bytecode.object}`, deployedBytecode: `0x${deployed}` };
-    files[`${name}.json`] = `${JSON.stringify(artifact, null, 2)}\n`;
+    files[path] = `${JSON.stringify(artifact, null, 2)}\n`;
   }
   const inputs = ["compile.mjs", "package-lock.json", ...Object.keys(sources)];
   const manifest = {
@@ -57,8 +69,14 @@ function compile() {
   return files;
 }
 
+/** What lies in out/, by path. */
+function written() {
+  const folders = readdirSync(join(root, "out"), { recursive: true, withFileTypes: true });
+  return folders.filter((entry) => entry.isFile()).map((entry) => relative(join(root, "out"), join(entry.parentPath ?? entry.path, entry.name)));
+}
+
 function stale(files) {
-  const present = readdirSync(join(root, "out"));
+  const present = written();
   const wrong = present.filter((name) => !(name in files)).map((name) => `out/${name} has no source`);
   for (const [name, text] of Object.entries(files)) {
     if (!present.includes(name)) wrong.push(`out/${name} is missing`);
@@ -69,13 +87,13 @@ function stale(files) {
 
 try {
   const files = compile();
-  mkdirSync(join(root, "out"), { recursive: true });
+  mkdirSync(join(root, "out/test"), { recursive: true });
   if (process.argv.includes("--check")) {
     const wrong = stale(files);
     if (wrong.length > 0) throw new Error(`${wrong.join("\n")}\nrun: node compile.mjs`);
-    console.log(`out/ matches the sources (${CONTRACTS.length} contracts)`);
+    console.log(`out/ matches the sources (${Object.keys(files).length - 1} contracts)`);
   } else {
-    for (const name of readdirSync(join(root, "out"))) if (!(name in files)) rmSync(join(root, "out", name));
+    for (const name of written()) if (!(name in files)) rmSync(join(root, "out", name));
     for (const [name, text] of Object.entries(files)) writeFileSync(join(root, "out", name), text);
     for (const name of CONTRACTS) {
       const size = (JSON.parse(files[`${name}.json`]).deployedBytecode.length - 2) / 2;

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import {
   BaseError, ContractFunctionRevertedError, concat, createPublicClient, createTestClient, createWalletClient,
-  decodeEventLog, defineChain, encodeAbiParameters, encodeFunctionData, getContractAddress, http, keccak256, maxUint256, parseEther,
+  decodeEventLog, defineChain, encodeAbiParameters, encodeFunctionData, getContractAddress, hashMessage, http, keccak256, maxUint256, parseEther,
   toHex, zeroAddress, zeroHash,
 } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
@@ -441,6 +441,54 @@ await check("interfaces of the ERC-1155 collection", async () => {
   for (const [name, interfaceId] of Object.entries({ ...INTERFACES, "ERC-1155": "0xd9b67a26",
     "ERC-1155 metadata": "0x0e89341c" })) assert.equal(await supports(editions, interfaceId), true, name);
   for (const interfaceId of ["0xffffffff", "0x80ac58cd"]) assert.equal(await supports(editions, interfaceId), false);
+});
+
+console.log("--- wallets that are contracts");
+const trial = (name) => artifact(`test/${name}`);
+const MAGIC = "0x1626ba7e";
+const makeWallet = { abi: trial("OwnedWalletFactory").abi,
+  address: await deploy(creator, trial("OwnedWalletFactory")) };
+const ownedWallet = async (owner, salt) => {
+  const address = await ask(makeWallet, "predict", [owner, salt]);
+  await send(creator, makeWallet, "deploy", [owner, salt]);
+  return { abi: trial("OwnedWallet").abi, address };
+};
+await check("a wallet is where it was predicted, and a second deployment of it changes nothing", async () => {
+  const made = await ownedWallet(A, zeroHash);
+  assert.ok((await reader.getCode({ address: made.address })).length > 2);
+  assert.equal(await ask(made, "owner"), A);
+  assert.equal((await ownedWallet(A, zeroHash)).address, made.address);
+});
+await check("what its owner signed is signed, what others signed is not, and a new owner ends it", async () => {
+  const made = await ownedWallet(A, toHex(1n, { size: 32 }));
+  const hash = hashMessage("hello");
+  const [own, other] = [await alice.account.signMessage({ message: "hello" }), await bob.account.signMessage({ message: "hello" })];
+  assert.equal(await ask(made, "isValidSignature", [hash, own]), MAGIC);
+  assert.equal(await ask(made, "isValidSignature", [hash, other]), "0xffffffff");
+  assert.equal(await ask(made, "isValidSignature", [hashMessage("hallo"), own]), "0xffffffff");
+  assert.equal(await ask(made, "isValidSignature", [hash, "0x1234"]), "0xffffffff");
+  await send(alice, made, "transferOwnership", [B]);
+  assert.equal(await ask(made, "isValidSignature", [hash, own]), "0xffffffff");
+  assert.equal(await ask(made, "isValidSignature", [hash, other]), MAGIC);
+});
+await check("it does what its owner asks for, and nothing for others", async () => {
+  const made = await ownedWallet(A, toHex(2n, { size: 32 }));
+  await alice.sendTransaction({ to: made.address, value: 10n }).then(mined);
+  const target = privateKeyToAccount(generatePrivateKey()).address;
+  await refused(bob, made, "execute", [target, 7n, "0x"], 0n, "OwnableUnauthorizedAccount");
+  await send(alice, made, "execute", [target, 7n, "0x"]);
+  assert.equal(await reader.getBalance({ address: target }), 7n);
+});
+await check("no hostile contract gives the right answer within the caps of a verifier", async () => {
+  const asked = encodeFunctionData({ abi: trial("OwnedWallet").abi, functionName: "isValidSignature", args: [zeroHash, "0x"] });
+  const right = `${MAGIC}${"0".repeat(56)}`;
+  for (const name of ["Dirty", "Empty", "Huge", "Large", "Long", "Loop", "Revert", "RightAligned", "Short", "True"]) {
+    const to = await deploy(creator, trial(`Hostile${name}`));
+    const answer = await reader.call({ to, data: asked, gas: 1_000_000n }).then(({ data }) => data, () => "refused");
+    assert.notEqual(answer, right, name);
+    if (["Huge", "Loop", "Revert"].includes(name)) assert.equal(answer, "refused", name);
+    else if (name !== "Empty") assert.notEqual(answer, "refused", name);
+  }
 });
 
 console.log("--- a foreign collection");

@@ -1,16 +1,22 @@
-//! **desk** is the operator's tool: certificates, topology, the local chain's contracts, dead letters, and a proof that
-//! the whole fleet works. `cargo xtask` runs it with the variables of `.vitrine/run/env`.
+//! **desk** is the operator's tool: certificates, topology, the local chain's contracts, dead letters, roles,
+//! suspensions, signing keys and sessions, and a proof that the whole fleet works. `cargo xtask` runs it with the
+//! variables of `.vitrine/run/env`.
 
 mod certs;
 mod deploy;
 mod dlq;
 mod frontend;
+mod keys;
 mod mint;
+mod operator;
 mod proof;
 mod registry;
+mod role;
 mod seed;
+mod sessions;
 mod sign_in;
 mod socket;
+mod suspend;
 mod topology;
 mod wallet;
 
@@ -43,6 +49,14 @@ enum Command {
     Demo(Demo),
     /// Looks at dead messages, puts them back, or drops them.
     Dlq(dlq::Arguments),
+    /// Gives or takes away a role: `role grant --account 0x... admin` makes the first admin.
+    Role(role::Arguments),
+    /// Suspends a user, which ends their sessions; with `--lift` lets them in again.
+    Suspend(suspend::Arguments),
+    /// Rotates the keys that access tokens are signed with.
+    Keys(keys::Arguments),
+    /// Ends the sessions of a user.
+    Sessions(sessions::Arguments),
 }
 
 /// Where the fleet is.
@@ -91,5 +105,9 @@ async fn main() -> anyhow::Result<()> {
         Command::Proof(fleet) => proof::proof(&fleet).await,
         Command::Demo(Demo { what: DemoKind::Mint { count, fleet } }) => mint::demo(&fleet, count).await,
         Command::Dlq(arguments) => dlq::run(&arguments).await,
+        Command::Role(arguments) => role::run(&arguments).await,
+        Command::Suspend(arguments) => suspend::run(&arguments).await,
+        Command::Keys(arguments) => keys::run(&arguments).await,
+        Command::Sessions(arguments) => sessions::run(&arguments).await,
     }
 }

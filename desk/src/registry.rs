@@ -1,7 +1,5 @@
 //! The chain-registry, called as the operator.
 
-use std::path::Path;
-
 use anyhow::Context;
 use proto::chainregistry::v1::{
     Chain, Contract, Endpoint, GetChainRequest, UpsertChainRequest, UpsertContractRequest,
@@ -9,7 +7,7 @@ use proto::chainregistry::v1::{
 };
 use url::Url;
 
-use crate::Fleet;
+use crate::{Fleet, operator::identity};
 
 pub(crate) struct Registry(ChainRegistryServiceClient<rpc::Channel>);
 
@@ -56,14 +54,4 @@ impl Registry {
         self.0.clone().upsert_contract(asked).await.context("the contract could not be registered")?;
         Ok(())
     }
-}
-
-fn identity(certs: &Path) -> anyhow::Result<rpc::Identity> {
-    // The operator answers no calls: the address is never bound.
-    rpc::Identity::load(&rpc::Settings {
-        addr: ([127, 0, 0, 1], 0).into(),
-        ca: certs.join("ca.pem"),
-        cert: certs.join("operator.pem"),
-        key: certs.join("operator.key"),
-    })
 }

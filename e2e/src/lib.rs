@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::SystemTime,
 };
 
 use anyhow::{Context, bail};
@@ -50,6 +51,17 @@ impl Stage {
         node.arg(name).current_dir(folder).envs(&self.env).stdin(Stdio::piped()).stdout(Stdio::piped());
         Ok(node)
     }
+
+    /// The same for a script in Python.
+    pub fn python(&self, name: &str) -> anyhow::Result<Command> {
+        let package = xtask::cache::PYSIWE.path()?;
+        let packages = package.ancestors().nth(2).context("the package lies in the folder of packages")?;
+        let mut python = Command::new("python3");
+        python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name));
+        python.envs(&self.env).env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
+        python.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(python)
+    }
 }
 
 impl Drop for Stage {
@@ -63,7 +75,9 @@ impl Drop for Stage {
 /// The clients' folder, with its packages installed.
 fn clients() -> anyhow::Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
-    if !folder.join("node_modules/viem").exists() {
+    // npm writes this file last: as long as it is older than the lock file, something in the folder may be missing.
+    let installed_at = modified(&folder.join("node_modules/.package-lock.json"));
+    if installed_at.is_none() || installed_at < modified(&folder.join("package-lock.json")) {
         let installed =
             Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).output()?;
         if !installed.status.success() {
@@ -71,4 +85,8 @@ fn clients() -> anyhow::Result<PathBuf> {
         }
     }
     Ok(folder)
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|file| file.modified()).ok()
 }

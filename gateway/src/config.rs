@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+use crate::proxies::Network;
+
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +24,9 @@ pub struct Config {
     /// Origins whose pages may call with credentials; the public URL's own is always one.
     #[serde(default)]
     pub origins: Vec<String>,
+    /// Proxies of our own, in CIDR notation: what they say in `X-Forwarded-For` about who they pass on is believed.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Network>,
     /// Signs the cursors that clients carry; every replica needs the same one.
     pub cursor_key: Secret,
     /// Whether the schema may be asked for.

@@ -1,6 +1,9 @@
 //! What clients are told when something unexpected goes wrong. Expected failures are data (`schema/problem.rs`).
 
+use std::time::Duration;
+
 use async_graphql::{Error, ErrorExtensions, ServerError, Value};
+use http::HeaderValue;
 use rpc::{Code, Problem};
 use tonic::Status;
 
@@ -38,6 +41,24 @@ pub(crate) fn failed(status: &Status) -> Error {
             extensions.set("retryAfterMs", after.as_millis() as u64);
         }
     })
+}
+
+/// When a client whose limit is used up may come again, in whole seconds, as the header says it.
+pub(crate) fn retry_after(errors: &[ServerError]) -> Option<HeaderValue> {
+    let limited = Value::from(Code::RateLimited.as_str());
+    let wait = errors.iter().filter_map(|error| {
+        let extensions = error.extensions.as_ref().filter(|ext| ext.get("code") == Some(&limited))?;
+        match extensions.get("retryAfterMs") {
+            Some(Value::Number(millis)) => millis.as_u64(),
+            _ => Some(1000),
+        }
+    });
+    Some(whole_seconds(Duration::from_millis(wait.max()?)))
+}
+
+/// Rounded up: whoever comes when told to is let in.
+pub(crate) fn whole_seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_millis().div_ceil(1000).clamp(1, 86_400) as u64)
 }
 
 /// Gives the library's own errors (parsing, validation, limits) a code, and every error the request's ids.

@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::Context;
 use async_graphql::{Request, Response};
 use axum::{
     Router,
@@ -12,6 +11,9 @@ use axum::{
     routing::get,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use ids::SessionId;
+use moka::future::Cache;
+use proto::auth::v1::ValidateSessionRequest;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -21,22 +23,26 @@ use tower_http::{
 use tracing::Instrument;
 
 use crate::{
-    Config,
+    Config, accept,
     config::Limits,
-    error,
+    cookies, error, forgery,
     keys::Keys,
-    live::Live,
     loaders,
     negotiate::{self, Malformed, Media},
     peers::Peers,
-    schema::{Schema, Visitor},
-    viewer::{FORGET_SESSION, Refused, Viewer, Viewers},
+    proxies::Network,
+    schema::Schema,
+    session, twins,
+    viewer::{Refused, Viewer, Viewers},
+    visitor::Visitor,
     websocket,
 };
 
 /// What all calls of one request may take together.
-const DEADLINE: Duration = Duration::from_secs(5);
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How long an answer about a session is good for a further socket of it.
+const ALIVE_FOR: Duration = Duration::from_secs(5);
 
 /// What the HTTP and the WebSocket door need.
 #[derive(Clone)]
@@ -45,10 +51,12 @@ pub(crate) struct Door {
     pub(crate) viewers: Viewers,
     pub(crate) peers: Peers,
     pub(crate) limits: Limits,
-    pub(crate) origins: Arc<Vec<String>>,
+    pub(crate) origins: Arc<[String]>,
+    pub(crate) trusted_proxies: Arc<[Network]>,
     pub(crate) sockets: Arc<Semaphore>,
     pub(crate) stopping: CancellationToken,
-    keys: Arc<Keys>,
+    pub(crate) keys: Arc<Keys>,
+    alive: Cache<SessionId, bool>,
     graphiql: Option<PathBuf>,
 }
 
@@ -58,31 +66,50 @@ impl Door {
         schema: Schema,
         viewers: Viewers,
         keys: Arc<Keys>,
-        _live: Live,
         peers: Peers,
         stopping: CancellationToken,
     ) -> Door {
         let own = config.public_url.origin().ascii_serialization();
-        let origins = config.origins.iter().cloned().chain([own]).collect();
-        let sockets = Arc::new(Semaphore::new(config.limits.sockets));
-        let graphiql = config.graphiql.clone();
-        let (limits, origins) = (config.limits, Arc::new(origins));
-        Door { schema, viewers, peers, limits, origins, sockets, stopping, keys, graphiql }
+        Door {
+            schema,
+            viewers,
+            peers,
+            limits: config.limits,
+            origins: config.origins.iter().cloned().chain([own]).collect(),
+            trusted_proxies: config.trusted_proxies.as_slice().into(),
+            sockets: Arc::new(Semaphore::new(config.limits.sockets)),
+            stopping,
+            keys,
+            alive: Cache::builder().max_capacity(10_000).time_to_live(ALIVE_FOR).build(),
+            graphiql: config.graphiql.clone(),
+        }
     }
 
-    /// Whether a page of that origin may act for its user. Clients that are not browsers send none.
-    pub(crate) fn allows_origin(&self, headers: &HeaderMap) -> bool {
-        match headers.get(header::ORIGIN) {
-            None => true,
-            Some(origin) => {
-                origin.to_str().is_ok_and(|origin| self.origins.iter().any(|known| known == origin))
+    /// Whether auth knows the session as alive: a revocation that happened while no gateway listened is seen here.
+    pub(crate) async fn is_session_alive(&self, viewer: &Viewer) -> bool {
+        let session_id = viewer.session_id;
+        let ask = async {
+            let asked = ValidateSessionRequest { session_id: session_id.to_string() };
+            match self.peers.auth.clone().validate_session(asked).await {
+                Ok(answer) => Ok(answer.get_ref().active),
+                Err(status) if status.code() == tonic::Code::NotFound => Ok(false),
+                Err(status) => Err(status),
+            }
+        };
+        match self.alive.try_get_with(session_id, ask).await {
+            Ok(is_alive) => is_alive,
+            // Auth being away must not end sessions: the token is good and no revocation of it is known.
+            Err(status) => {
+                tracing::warn!(error = %status, "session could not be validated");
+                true
             }
         }
     }
 
     /// The request with everything that resolvers ask the context for.
     pub(crate) fn furnish(&self, request: Request, viewer: Option<Viewer>, client: Visitor) -> Request {
-        let request = request.data(loaders::Loaders::new(&self.peers)).data(client);
+        let loaders = loaders::Loaders::new(&self.peers);
+        let request = request.data(loaders).data(client).data(self.viewers.clone());
         match viewer {
             Some(viewer) => request.data(viewer),
             None => request,
@@ -91,36 +118,38 @@ impl Door {
 }
 
 /// Serves until the process stops.
-pub(crate) async fn serve(addr: SocketAddr, door: Door) -> anyhow::Result<()> {
-    let listener =
-        TcpListener::bind(addr).await.with_context(|| format!("http_addr: cannot listen on {addr}"))?;
+pub(crate) async fn serve(listener: TcpListener, door: Door) -> anyhow::Result<()> {
     tracing::info!(addr = %listener.local_addr()?, "listening for frontends");
     let stopping = door.stopping.clone();
-    let service = router(door).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned()).await?;
-    Ok(())
+    accept::serve(listener, router(door), stopping).await
 }
 
 fn router(door: Door) -> Router {
     let limit = door.limits.body_bytes;
-    let known: Vec<HeaderValue> = door.origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-    let cors = CorsLayer::new()
+    let timed = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(30));
+    let credentialed = Router::new()
+        .route("/graphql", get(query).post(post))
+        .merge(twins::router())
+        .layer(cors(&door.origins));
+    // Public to everybody and the same for everybody: these take no cookies, and say so by themselves.
+    let public = twins::public_router()
+        .route("/graphiql", get(graphiql))
+        .route("/graphiql/{file}", get(graphiql_file));
+    credentialed.merge(public).layer(timed).layer(DefaultBodyLimit::max(limit)).with_state(door)
+}
+
+/// Origins are compared whole, and never answered with `*`.
+fn cors(origins: &[String]) -> CorsLayer {
+    let known: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let [requested_with, preflight] = forgery::PROOFS.map(HeaderName::from_static);
+    let (authorization, content_type, accept) = (header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT);
+    CorsLayer::new()
         .allow_origin(AllowOrigin::list(known))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT, REQUEST_ID])
-        .expose_headers([REQUEST_ID])
-        .max_age(Duration::from_secs(600));
-    let timed = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(30));
-    Router::new()
-        .route("/graphql", get(query).post(post))
-        .route("/.well-known/jwks.json", get(jwks))
-        .route("/graphiql", get(graphiql))
-        .route("/graphiql/{file}", get(graphiql_file))
-        .layer(timed)
-        .layer(DefaultBodyLimit::max(limit))
-        .layer(cors)
-        .with_state(door)
+        .allow_headers([authorization, content_type, accept, REQUEST_ID, requested_with, preflight])
+        .expose_headers([REQUEST_ID, header::RETRY_AFTER])
+        .max_age(Duration::from_secs(600))
 }
 
 async fn post(
@@ -131,7 +160,7 @@ async fn post(
 ) -> HttpResponse {
     let Some(media) = Media::accepted(&headers) else { return StatusCode::NOT_ACCEPTABLE.into_response() };
     match negotiate::from_body(&headers, &body) {
-        Ok(request) => execute(&door, peer, &headers, request, media).await,
+        Ok(request) => execute(&door, peer, &headers, request, media, true).await,
         Err(malformed) => malformed.answer(media),
     }
 }
@@ -158,7 +187,7 @@ async fn query(
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    execute(&door, peer, &headers, request, media).await
+    execute(&door, peer, &headers, request, media, false).await
 }
 
 fn is_mutation(request: &mut Request) -> bool {
@@ -170,25 +199,51 @@ fn is_mutation(request: &mut Request) -> bool {
     })
 }
 
+/// Whether the operation asks for nothing but what somebody needs whose access token is no longer good.
+fn is_about_sessions(request: &mut Request) -> bool {
+    use async_graphql::parser::types::{OperationType, Selection};
+    const FIELDS: [&str; 5] = ["issueSiweNonce", "verifySiwe", "refreshSession", "signOut", "__typename"];
+    let named = request.operation_name.clone();
+    let Ok(document) = request.parsed_query() else { return false };
+    let mut operations = document.operations.iter().filter(|(name, _)| {
+        named.as_deref().is_none_or(|named| name.is_none_or(|name| name.as_str() == named))
+    });
+    let (Some((_, operation)), None) = (operations.next(), operations.next()) else { return false };
+    let fields = &operation.node.selection_set.node.items;
+    operation.node.ty == OperationType::Mutation
+        && fields.iter().all(|item| match &item.node {
+            Selection::Field(field) => FIELDS.contains(&field.node.name.node.as_str()),
+            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
+        })
+}
+
 async fn execute(
     door: &Door,
     peer: SocketAddr,
     headers: &HeaderMap,
-    request: Request,
+    mut request: Request,
     media: Media,
+    changes: bool,
 ) -> HttpResponse {
-    if !door.allows_origin(headers) {
-        return Malformed::new(StatusCode::FORBIDDEN, "this origin is not allowed").answer(media);
+    if let Err(forged) = forgery::check(headers, &door.origins, changes) {
+        return Malformed::new(StatusCode::FORBIDDEN, forged.message()).answer(media);
     }
     let request_id = request_id(headers);
+    let client = Visitor::of_request(peer, headers, &door.trusted_proxies);
     let viewer = match door.viewers.of_headers(headers).await {
         Ok(viewer) => Some(viewer),
         Err(Refused::Absent) => None,
-        Err(refused) => return unauthenticated(refused, headers, &request_id, media),
+        // Whoever wants to sign in, refresh or sign out does so because the old token is no longer good.
+        Err(refused) if is_about_sessions(&mut request) => {
+            if let (Refused::Expired, Some(departing)) = (refused, door.viewers.departing(headers).await) {
+                request = request.data(departing);
+            }
+            None
+        }
+        Err(refused) => return unauthenticated(refused, &client, &request_id, media),
     };
-    let client = Visitor::new(peer, headers);
     let operation = request.operation_name.clone().unwrap_or_default();
-    let span = tracing::info_span!("graphql", request.id = %request_id, graphql.operation = %operation);
+    let span = tracing::info_span!("graphql", request_id = %request_id, graphql.operation = %operation);
     let response = async {
         let executed = door.schema.execute(door.furnish(request, viewer, client));
         let mut response = rpc::within(DEADLINE, Some(&request_id), executed).await;
@@ -197,7 +252,14 @@ async fn execute(
     }
     .instrument(span)
     .await;
-    with_request_id(negotiate::answer(&response, media), &request_id)
+    let mut answer = negotiate::answer(&response, media);
+    for (name, value) in &response.http_headers {
+        answer.headers_mut().append(name, value.clone());
+    }
+    if let Some(after) = error::retry_after(&response.errors) {
+        answer.headers_mut().insert(header::RETRY_AFTER, after);
+    }
+    with_request_id(answer, &request_id)
 }
 
 /// Codes and ids for every error of a response.
@@ -209,7 +271,7 @@ pub(crate) fn finish(response: &mut Response, request_id: &str) {
     }
 }
 
-fn unauthenticated(refused: Refused, headers: &HeaderMap, request_id: &str, media: Media) -> HttpResponse {
+fn unauthenticated(refused: Refused, client: &Visitor, request_id: &str, media: Media) -> HttpResponse {
     let error = async_graphql::ServerError::new(refused.message(), None);
     let mut response = Response::from_errors(vec![error]);
     for error in &mut response.errors {
@@ -220,14 +282,25 @@ fn unauthenticated(refused: Refused, headers: &HeaderMap, request_id: &str, medi
     let mut answer = negotiate::answer(&response, media);
     *answer.status_mut() = StatusCode::UNAUTHORIZED;
     answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    // A page cannot drop a cookie that it cannot see: without this it could not even sign in again.
-    if headers.get(header::AUTHORIZATION).is_none() {
-        answer.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static(FORGET_SESSION));
+    for cookie in unusable(refused, client) {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
     }
     with_request_id(answer, request_id)
 }
 
-fn with_request_id(mut response: HttpResponse, request_id: &str) -> HttpResponse {
+/// A page cannot drop a cookie that it cannot see: without this every further request of it would fail the same way.
+pub(crate) fn unusable(refused: Refused, client: &Visitor) -> Vec<HeaderValue> {
+    match refused {
+        // With its session the refresh token has ended as well.
+        Refused::Revoked => session::forgotten(client),
+        Refused::Expired | Refused::Invalid if client.takes_cookies() => {
+            vec![cookies::forget(cookies::SESSION)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+pub(crate) fn with_request_id(mut response: HttpResponse, request_id: &str) -> HttpResponse {
     if let Ok(value) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -242,18 +315,6 @@ pub(crate) fn request_id(headers: &HeaderMap) -> String {
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     given.filter(is_plain).map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
-}
-
-async fn jwks(State(door): State<Door>) -> HttpResponse {
-    let headers = [
-        (header::CONTENT_TYPE, "application/jwk-set+json"),
-        (header::CACHE_CONTROL, "public, max-age=300"),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-    ];
-    match door.keys.json().await {
-        Some(json) => (headers, json).into_response(),
-        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-    }
 }
 
 async fn graphiql(state: State<Door>) -> HttpResponse {

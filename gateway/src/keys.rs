@@ -1,4 +1,8 @@
 //! The public keys that access tokens are signed with, fetched from auth and kept.
+//!
+//! Fetched each minute, so that a retired key goes and a new one is known before it signs; and at once for a key that
+//! nobody knows, once in a while. While auth is away the last keys stay: nobody is signed out by that. They go after an
+//! hour, when every token that auth signed before it went away is dead anyway.
 
 use std::{
     collections::HashMap,
@@ -6,26 +10,38 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::bail;
 use arc_swap::ArcSwap;
-use jsonwebtoken::{DecodingKey, jwk::JwkSet};
+use futures::future::BoxFuture;
+use jsonwebtoken::{
+    DecodingKey,
+    jwk::{AlgorithmParameters, JwkSet},
+};
 use proto::auth::v1::GetJwksRequest;
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
-use crate::peers::Peers;
+use crate::{peers::Peers, token};
 
-/// An unknown key id is asked for once in this long, however many tokens name it.
+/// An unknown key id is asked for once in this long, however many tokens name one.
 const REFETCH: Duration = Duration::from_secs(30);
 /// Auth that did not answer is left alone for this long.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
-/// Known keys are asked for again after this long, so that retired ones go.
-const STALE: Duration = Duration::from_secs(300);
+/// How often the keys are asked for again, so that retired ones go.
+const ROUND: Duration = Duration::from_secs(60);
+/// Keys that auth has not confirmed for this long are no longer believed.
+const KEPT: Duration = Duration::from_secs(3600);
+
+/// Where the set comes from.
+type Source = Box<dyn Fn() -> BoxFuture<'static, Result<String, Status>> + Send + Sync>;
 
 /// The keys as last heard.
 pub(crate) struct Keys {
-    peers: Peers,
+    source: Source,
     known: ArcSwap<Known>,
-    /// When the next fetch may begin.
-    fetching: Mutex<Option<Instant>>,
+    /// When the next fetch for an unknown key may begin.
+    next: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -35,60 +51,110 @@ struct Known {
     fetched: Option<Instant>,
 }
 
-impl Keys {
-    pub(crate) fn new(peers: Peers) -> Keys {
-        Keys { peers, known: ArcSwap::default(), fetching: Mutex::new(None) }
+impl Known {
+    fn find(&self, key_id: &str, now: Instant) -> Option<Arc<DecodingKey>> {
+        self.by_id.get(key_id).filter(|_| self.is_fresh(now)).cloned()
     }
 
-    /// The key of that id, if auth still stands by it.
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.fetched.is_some_and(|at| now.saturating_duration_since(at) < KEPT)
+    }
+}
+
+impl Keys {
+    /// The keys of auth.
+    pub(crate) fn of(peers: Peers) -> Keys {
+        Keys::new(Box::new(move || {
+            let mut auth = peers.auth.clone();
+            Box::pin(async move { Ok(auth.get_jwks(GetJwksRequest {}).await?.into_inner().jwks_json) })
+        }))
+    }
+
+    fn new(source: Source) -> Keys {
+        Keys { source, known: ArcSwap::default(), next: Mutex::new(None) }
+    }
+
+    /// The key of that id, if auth stands by it.
     pub(crate) async fn find(&self, key_id: &str) -> Option<Arc<DecodingKey>> {
-        let known = self.known.load();
-        let is_stale = known.fetched.is_none_or(|at| at.elapsed() > STALE);
-        if let (Some(key), false) = (known.by_id.get(key_id), is_stale) {
-            return Some(key.clone());
+        self.find_at(key_id, Instant::now()).await
+    }
+
+    async fn find_at(&self, key_id: &str, now: Instant) -> Option<Arc<DecodingKey>> {
+        if let Some(key) = self.known.load().find(key_id, now) {
+            return Some(key);
         }
-        self.refetch().await;
-        self.known.load().by_id.get(key_id).cloned()
+        self.fetch_for_unknown(now, |known| known.find(key_id, now).is_some()).await;
+        self.known.load().find(key_id, now)
     }
 
     /// The set as auth publishes it.
     pub(crate) async fn json(&self) -> Option<String> {
-        if self.known.load().fetched.is_none_or(|at| at.elapsed() > STALE) {
-            self.refetch().await;
+        let now = Instant::now();
+        if !self.known.load().is_fresh(now) {
+            self.fetch_for_unknown(now, |known| known.is_fresh(now)).await;
         }
         let known = self.known.load();
-        (!known.json.is_empty()).then(|| known.json.clone())
+        known.is_fresh(now).then(|| known.json.clone())
     }
 
-    async fn refetch(&self) {
-        // One fetch at a time; those who waited for it do not fetch again.
-        let mut next = self.fetching.lock().await;
-        if next.is_some_and(|at| Instant::now() < at) {
+    /// One fetch at a time, and one in a while; those who waited for it look at what it brought.
+    async fn fetch_for_unknown(&self, now: Instant, is_settled: impl Fn(&Known) -> bool) {
+        let mut next = self.next.lock().await;
+        if next.is_some_and(|at| now < at) || is_settled(&self.known.load()) {
             return;
         }
-        let wait = match self.fetch().await {
-            Ok(known) => {
-                self.known.store(Arc::new(known));
-                REFETCH
-            }
-            // The old keys stay: auth being away must not sign everybody out.
-            Err(err) => {
-                tracing::warn!(error = %format!("{err:#}"), "public keys could not be fetched");
-                AFTER_FAILURE
-            }
+        // The very first fetch was for all keys, not for this one.
+        let was_fresh = self.known.load().is_fresh(now);
+        *next = match self.fetch(now).await {
+            true => was_fresh.then_some(now + REFETCH),
+            false => Some(now + AFTER_FAILURE),
         };
-        *next = Some(Instant::now() + wait);
     }
 
-    async fn fetch(&self) -> anyhow::Result<Known> {
-        let json = self.peers.auth.clone().get_jwks(GetJwksRequest {}).await?.into_inner().jwks_json;
-        let set: JwkSet = serde_json::from_str(&json)?;
-        let mut by_id = HashMap::new();
-        for jwk in &set.keys {
-            if let Some(id) = &jwk.common.key_id {
-                by_id.insert(id.clone(), Arc::new(DecodingKey::from_jwk(jwk)?));
+    async fn fetch(&self, now: Instant) -> bool {
+        let fetched = async { read(&(self.source)().await?) }.await;
+        match fetched {
+            Ok((json, by_id)) => {
+                self.known.store(Arc::new(Known { json, by_id, fetched: Some(now) }));
+                true
+            }
+            Err(err) => {
+                tracing::warn!(error = %format!("{err:#}"), "public keys could not be fetched");
+                false
             }
         }
-        Ok(Known { json, by_id, fetched: Some(Instant::now()) })
     }
 }
+
+/// Keeps the keys fresh until the process stops.
+pub(crate) async fn follow(keys: Arc<Keys>, stopping: CancellationToken) -> anyhow::Result<()> {
+    loop {
+        let wait = if keys.fetch(Instant::now()).await { ROUND } else { AFTER_FAILURE };
+        tokio::select! {
+            () = stopping.cancelled() => return Ok(()),
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Only RSA keys, each under a name that a token could have. One that does not fit is passed over; a set without any
+/// is not auth's.
+fn read(json: &str) -> anyhow::Result<(String, HashMap<String, Arc<DecodingKey>>)> {
+    let set: JwkSet = serde_json::from_str(json)?;
+    let mut by_id = HashMap::new();
+    for jwk in &set.keys {
+        let is_rsa = matches!(jwk.algorithm, AlgorithmParameters::RSA(_));
+        let Some(id) = jwk.common.key_id.as_ref().filter(|id| is_rsa && token::is_key_id(id)) else {
+            continue;
+        };
+        by_id.insert(id.clone(), Arc::new(DecodingKey::from_jwk(jwk)?));
+    }
+    if by_id.is_empty() {
+        bail!("the set holds no key");
+    }
+    Ok((json.to_owned(), by_id))
+}
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

@@ -15,7 +15,7 @@ use events::{
     collections::CollectionUpserted,
     intents::IntentUpserted,
     mints::{TokenUpserted, TokensUpserted},
-    wallets::WalletLinked,
+    wallets::{WalletLinked, WalletUnlinked},
 };
 use proto::subscription::v1::{WatchRequest, WatchResponse};
 use tokio::sync::broadcast;
@@ -49,6 +49,7 @@ pub(crate) enum Fact {
     Intent(Box<IntentUpserted>),
     LoggedIn(LoggedIn),
     WalletLinked(WalletLinked),
+    WalletUnlinked(WalletUnlinked),
     SessionRevoked(SessionRevoked),
     /// Something newer than this build: passed over.
     Unknown,
@@ -244,6 +245,7 @@ fn fact(envelope: &Envelope) -> Fact {
         IntentUpserted::TYPE => envelope.open().map(|fact| Fact::Intent(Box::new(fact))),
         LoggedIn::TYPE => envelope.open().map(Fact::LoggedIn),
         WalletLinked::TYPE => envelope.open().map(Fact::WalletLinked),
+        WalletUnlinked::TYPE => envelope.open().map(Fact::WalletUnlinked),
         SessionRevoked::TYPE => envelope.open().map(Fact::SessionRevoked),
         _ => Ok(Fact::Unknown),
     };

@@ -1,18 +1,22 @@
 //! Data loaders: what many fields of one request ask for singly is asked of a service once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use async_graphql::dataloader::{DataLoader, Loader};
 use ids::{ChainId, CollectionId, TokenRowId, UserId};
 use proto::{
     catalog::v1::{BatchGetCollectionsRequest, BatchGetTokensRequest, Collection, Token},
     chainregistry::v1::{Chain, ListChainsRequest},
-    user::v1::{BatchGetUsersRequest, User},
+    common::v1::Caller,
+    user::v1::{BatchGetStatsRequest, BatchGetUsersRequest, BatchIsFollowingRequest, Stats, User},
     wallet::v1::{BatchListWalletsRequest, Wallet},
 };
 use tonic::Status;
 
-use crate::peers::Peers;
+use crate::{peers::Peers, viewer::Viewer};
 
 /// The most that a service takes in one call.
 const BATCH: usize = 100;
@@ -22,8 +26,12 @@ pub(crate) struct Loaders {
     pub(crate) collections: DataLoader<Collections>,
     pub(crate) tokens: DataLoader<Tokens>,
     pub(crate) users: DataLoader<Users>,
+    pub(crate) stats: DataLoader<UserStats>,
     pub(crate) wallets: DataLoader<Wallets>,
     pub(crate) chains: DataLoader<Chains>,
+    /// Whom the viewer follows; made when it is first asked for.
+    following: OnceLock<DataLoader<Following>>,
+    peers: Peers,
 }
 
 impl Loaders {
@@ -32,9 +40,20 @@ impl Loaders {
             collections: DataLoader::new(Collections(peers.clone()), tokio::spawn).max_batch_size(BATCH),
             tokens: DataLoader::new(Tokens(peers.clone()), tokio::spawn).max_batch_size(BATCH),
             users: DataLoader::new(Users(peers.clone()), tokio::spawn).max_batch_size(BATCH),
+            stats: DataLoader::new(UserStats(peers.clone()), tokio::spawn).max_batch_size(BATCH),
             wallets: DataLoader::new(Wallets(peers.clone()), tokio::spawn).max_batch_size(BATCH),
             chains: DataLoader::new(Chains(peers.clone()), tokio::spawn).max_batch_size(BATCH),
+            following: OnceLock::new(),
+            peers: peers.clone(),
         }
+    }
+
+    /// Whom this request's viewer follows: a request has one viewer at most.
+    pub(crate) fn following(&self, viewer: &Viewer) -> &DataLoader<Following> {
+        self.following.get_or_init(|| {
+            let loader = Following { peers: self.peers.clone(), viewer: viewer.caller() };
+            DataLoader::new(loader, tokio::spawn).max_batch_size(BATCH)
+        })
     }
 }
 
@@ -78,6 +97,36 @@ impl Loader<UserId> for Users {
         let asked = BatchGetUsersRequest { user_ids: ids.iter().map(ToString::to_string).collect() };
         let answer = self.0.user.clone().batch_get_users(asked).await.map_err(Arc::new)?.into_inner();
         Ok(by_id(answer.users, |user| &user.user_id))
+    }
+}
+
+pub(crate) struct UserStats(Peers);
+
+impl Loader<UserId> for UserStats {
+    type Value = Stats;
+    type Error = Failed;
+
+    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, Stats>, Failed> {
+        let asked = BatchGetStatsRequest { user_ids: ids.iter().map(ToString::to_string).collect() };
+        let answer = self.0.user.clone().batch_get_stats(asked).await.map_err(Arc::new)?.into_inner();
+        Ok(by_id(answer.stats, |stats| &stats.user_id))
+    }
+}
+
+pub(crate) struct Following {
+    peers: Peers,
+    viewer: Caller,
+}
+
+impl Loader<UserId> for Following {
+    type Value = bool;
+    type Error = Failed;
+
+    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, bool>, Failed> {
+        let asked = BatchIsFollowingRequest { user_ids: ids.iter().map(ToString::to_string).collect() };
+        let asked = rpc::caller::acting(asked, &self.viewer);
+        let answer = self.peers.user.clone().batch_is_following(asked).await.map_err(Arc::new)?.into_inner();
+        Ok(answer.user_ids.iter().filter_map(|id| Some((id.parse().ok()?, true))).collect())
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use ids::SessionId;
 use proto::auth::v1::ListRevocationsRequest;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
 
 /// An access token lives 15 minutes; a revocation loaded from auth is kept a little longer than that.
 const KEPT: TimeDelta = TimeDelta::minutes(20);
+/// How often the whole set is loaded, whatever the stream says: what it loses is lost for this long at most.
+const ROUND: Duration = Duration::from_secs(30);
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// The sessions whose tokens are refused, each with the time after which no token of it can be alive.
 #[derive(Default)]
@@ -30,11 +34,19 @@ impl Revoked {
         self.until.read().is_ok_and(|until| until.contains_key(&session))
     }
 
+    /// A session that was ended here.
+    pub(crate) fn note(&self, session: SessionId) {
+        self.add([session], Utc::now() + KEPT);
+    }
+
     fn add(&self, sessions: impl IntoIterator<Item = SessionId>, until: DateTime<Utc>) {
         let now = Utc::now();
         if let Ok(mut known) = self.until.write() {
             known.retain(|_, until| *until > now);
-            known.extend(sessions.into_iter().map(|session| (session, until)));
+            for session in sessions {
+                let kept = known.entry(session).or_insert(until);
+                *kept = (*kept).max(until);
+            }
         }
     }
 }
@@ -46,40 +58,56 @@ pub(crate) async fn follow(
     live: Live,
     stopping: CancellationToken,
 ) -> anyhow::Result<()> {
+    // Subscribed before the set is loaded: what is revoked in between arrives by event.
+    let mut events = live.subscribe();
+    let mut load_at = Instant::now();
     loop {
-        // Subscribed before the set is loaded: what is revoked in between arrives by event.
-        let mut events = live.subscribe();
-        let loaded = tokio::select! {
+        tokio::select! {
             () = stopping.cancelled() => return Ok(()),
-            loaded = load(&revoked, &peers) => loaded,
-        };
-        if let Err(status) = loaded {
-            tracing::warn!(error = %status, "revocations could not be loaded, trying again");
-            tokio::select! {
-                () = stopping.cancelled() => return Ok(()),
-                () = tokio::time::sleep(Duration::from_secs(1)) => continue,
-            }
-        }
-        loop {
-            let event = tokio::select! {
-                () = stopping.cancelled() => return Ok(()),
-                event = events.next() => event,
-            };
-            match event {
+            () = tokio::time::sleep_until(load_at) => load_at = Instant::now() + load(&revoked, &peers).await,
+            event = events.next() => match event {
                 Ok(event) => {
                     if let Fact::SessionRevoked(fact) = &event.fact {
                         revoked.add(fact.session_ids.iter().copied(), fact.until + TimeDelta::minutes(1));
                     }
                 }
-                Err(Lost) => break,
+                Err(Lost) => {
+                    events = live.subscribe();
+                    load_at = Instant::now();
+                }
             }
         }
     }
 }
 
-async fn load(revoked: &Revoked, peers: &Peers) -> Result<(), tonic::Status> {
-    let answer = peers.auth.clone().list_revocations(ListRevocationsRequest {}).await?.into_inner();
-    let sessions: Vec<SessionId> = answer.session_ids.iter().filter_map(|id| id.parse().ok()).collect();
-    revoked.add(sessions, Utc::now() + KEPT);
-    Ok(())
+/// Loads the whole set, and tells when to do so again.
+async fn load(revoked: &Revoked, peers: &Peers) -> Duration {
+    match peers.auth.clone().list_revocations(ListRevocationsRequest {}).await {
+        Ok(answer) => {
+            let ids = answer.into_inner().session_ids;
+            revoked.add(ids.iter().filter_map(|id| id.parse().ok()), Utc::now() + KEPT);
+            ROUND
+        }
+        Err(status) => {
+            tracing::warn!(error = %status, "revocations could not be loaded, trying again");
+            AFTER_FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revocation_is_never_shortened_and_goes_when_its_tokens_are_dead() {
+        let (revoked, session, now) = (Revoked::default(), SessionId::new(), Utc::now());
+        revoked.add([session], now + TimeDelta::minutes(20));
+        revoked.add([session], now - TimeDelta::minutes(1));
+        assert!(revoked.contains(session));
+        let other = SessionId::new();
+        revoked.add([other], now - TimeDelta::seconds(1));
+        revoked.add([], now);
+        assert!(!revoked.contains(other));
+    }
 }

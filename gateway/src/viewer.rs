@@ -5,17 +5,15 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, header};
 use ids::{AccountId, SessionId, UserId};
-use jsonwebtoken::{Algorithm, Validation};
 use proto::common::v1::Caller;
-use serde::Deserialize;
 
-use crate::{Config, error::UNAUTHENTICATED, keys::Keys, revoked::Revoked};
-
-/// The cookie that browsers carry instead of a header.
-pub(crate) const SESSION_COOKIE: &str = "__Host-vitrine_session";
-/// Makes a browser forget it.
-pub(crate) const FORGET_SESSION: &str =
-    "__Host-vitrine_session=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0";
+use crate::{
+    Config, cookies,
+    error::UNAUTHENTICATED,
+    keys::Keys,
+    revoked::Revoked,
+    token::{self, Claims, Flaw},
+};
 
 /// Somebody who has signed in.
 #[derive(Clone, Debug)]
@@ -28,6 +26,16 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
+    fn new(claims: Claims) -> Result<Viewer, Refused> {
+        Ok(Viewer {
+            user_id: claims.sub,
+            session_id: claims.sid,
+            account_id: claims.acc,
+            roles: claims.roles,
+            expires_at: DateTime::from_timestamp(claims.exp, 0).ok_or(Refused::Invalid)?,
+        })
+    }
+
     /// The words that services know the viewer by.
     pub(crate) fn caller(&self) -> Caller {
         Caller {
@@ -38,6 +46,10 @@ impl Viewer {
         }
     }
 }
+
+/// Somebody whose access token has expired, who may still end their session.
+#[derive(Clone, Debug)]
+pub(crate) struct Departing(pub(crate) Viewer);
 
 /// Why a token was not accepted: `Absent` is a guest, the rest is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,14 +71,13 @@ impl Refused {
     }
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    sub: UserId,
-    sid: SessionId,
-    acc: AccountId,
-    #[serde(default)]
-    roles: Vec<String>,
-    exp: i64,
+impl From<Flaw> for Refused {
+    fn from(flaw: Flaw) -> Refused {
+        match flaw {
+            Flaw::Invalid => Refused::Invalid,
+            Flaw::Expired => Refused::Expired,
+        }
+    }
 }
 
 /// Tells viewers from guests.
@@ -74,69 +85,45 @@ struct Claims {
 pub(crate) struct Viewers {
     keys: Arc<Keys>,
     revoked: Arc<Revoked>,
-    issuer: String,
+    issuer: Arc<str>,
 }
 
 impl Viewers {
     pub(crate) fn new(config: &Config, keys: Arc<Keys>, revoked: Arc<Revoked>) -> Viewers {
-        let issuer = config.public_url.as_str().trim_end_matches('/').to_owned();
-        Viewers { keys, revoked, issuer }
+        Viewers { keys, revoked, issuer: config.public_url.as_str().trim_end_matches('/').into() }
     }
 
     /// From the `Authorization` header, else from the cookie.
     pub(crate) async fn of_headers(&self, headers: &HeaderMap) -> Result<Viewer, Refused> {
-        if let Some(header) = headers.get(header::AUTHORIZATION) {
-            return self.of_authorization(header.to_str().map_err(|_| Refused::Invalid)?).await;
-        }
-        match cookie(headers, SESSION_COOKIE) {
-            Some(token) => self.of_token(token).await,
-            None => Err(Refused::Absent),
-        }
+        self.of_token(shown(headers)?).await
     }
 
     /// From the text `Bearer …`.
     pub(crate) async fn of_authorization(&self, text: &str) -> Result<Viewer, Refused> {
-        let (scheme, token) = text.split_once(' ').ok_or(Refused::Invalid)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Refused::Invalid);
-        }
-        self.of_token(token.trim()).await
+        self.of_token(bearer(text)?).await
     }
 
     pub(crate) async fn of_token(&self, token: &str) -> Result<Viewer, Refused> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused::Invalid)?;
-        // The algorithm is ours, never the token's; the type tells an access token from whatever else is signed.
-        if header.alg != Algorithm::RS256 || header.typ.as_deref() != Some("at+jwt") {
-            return Err(Refused::Invalid);
-        }
-        let key_id = header.kid.ok_or(Refused::Invalid)?;
-        let key = self.keys.find(&key_id).await.ok_or(Refused::Invalid)?;
+        let key = self.keys.find(&token::key_id(token)?).await.ok_or(Refused::Invalid)?;
+        let viewer = Viewer::new(token::read(token, &key, &self.issuer)?)?;
+        if self.revoked.contains(viewer.session_id) { Err(Refused::Revoked) } else { Ok(viewer) }
+    }
 
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.leeway = 30;
-        validation.set_audience(&["vitrine"]);
-        validation.set_issuer(&[&self.issuer]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        let token =
-            jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|err| match err.kind() {
-                jsonwebtoken::errors::ErrorKind::ExpiredSignature => Refused::Expired,
-                _ => Refused::Invalid,
-            })?;
-        let claims = token.claims;
-        if self.revoked.contains(claims.sid) {
-            return Err(Refused::Revoked);
-        }
-        Ok(Viewer {
-            user_id: claims.sub,
-            session_id: claims.sid,
-            account_id: claims.acc,
-            roles: claims.roles,
-            expires_at: DateTime::from_timestamp(claims.exp, 0).ok_or(Refused::Invalid)?,
-        })
+    /// Whose session an expired token belongs to.
+    pub(crate) async fn departing(&self, headers: &HeaderMap) -> Option<Departing> {
+        let token = shown(headers).ok()?;
+        let key = self.keys.find(&token::key_id(token).ok()?).await?;
+        let claims = token::read_late(token, &key, &self.issuer).ok()?;
+        Viewer::new(claims).ok().map(Departing)
     }
 
     pub(crate) fn is_revoked(&self, session: SessionId) -> bool {
         self.revoked.contains(session)
+    }
+
+    /// This replica ended the session itself and does not wait to be told.
+    pub(crate) fn ended(&self, session: SessionId) {
+        self.revoked.note(session);
     }
 }
 
@@ -147,14 +134,20 @@ pub(crate) fn required<'a>(context: &'a async_graphql::Context<'_>) -> async_gra
         .ok_or_else(|| crate::error::coded(UNAUTHENTICATED, Refused::Absent.message()))
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
+/// The token that a request shows.
+fn shown(headers: &HeaderMap) -> Result<&str, Refused> {
+    let mut said = headers.get_all(header::AUTHORIZATION).iter();
+    match (said.next(), said.next()) {
+        (Some(header), None) => bearer(header.to_str().map_err(|_| Refused::Invalid)?),
+        // Whoever stands between us and the client might go by the other one.
+        (Some(_), Some(_)) => Err(Refused::Invalid),
+        (None, _) => cookies::find(headers, cookies::SESSION).ok_or(Refused::Absent),
+    }
+}
+
+fn bearer(text: &str) -> Result<&str, Refused> {
+    let (scheme, token) = text.split_once(' ').ok_or(Refused::Invalid)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refused::Invalid) }
 }
 
 #[cfg(test)]
@@ -162,13 +155,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cookie_is_found_among_others_by_its_whole_name() {
+    fn a_header_goes_before_a_cookie_and_two_headers_are_none() {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            header::COOKIE,
-            "a=1; x__Host-vitrine_session=2; __Host-vitrine_session=3".parse().unwrap(),
-        );
-        assert_eq!(cookie(&headers, SESSION_COOKIE), Some("3"));
-        assert_eq!(cookie(&headers, "b"), None);
+        assert_eq!(shown(&headers), Err(Refused::Absent));
+        headers.insert(header::COOKIE, "__Host-vitrine_session=by-cookie".parse().unwrap());
+        assert_eq!(shown(&headers), Ok("by-cookie"));
+        headers.insert(header::AUTHORIZATION, "bearer by-header".parse().unwrap());
+        assert_eq!(shown(&headers), Ok("by-header"));
+        headers.append(header::AUTHORIZATION, "Bearer another".parse().unwrap());
+        assert_eq!(shown(&headers), Err(Refused::Invalid));
+        for wrong in ["Basic abc", "Bearer", "abc"] {
+            headers.insert(header::AUTHORIZATION, wrong.parse().unwrap());
+            assert_eq!(shown(&headers), Err(Refused::Invalid), "{wrong}");
+        }
     }
 }

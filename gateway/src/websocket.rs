@@ -7,19 +7,19 @@ use axum::{
     extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
     response::{IntoResponse, Response as HttpResponse},
 };
-use chrono::Utc;
 use futures::{SinkExt, StreamExt, stream::SplitSink};
 use http::{HeaderMap, StatusCode};
-use proto::auth::v1::ValidateSessionRequest;
 use serde_json::{Map, Value};
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
 use crate::{
+    cookies, forgery,
     http::{Door, finish, request_id},
     negotiate,
-    schema::Visitor,
+    seat::Seat,
     socket::{self, Close, PROTOCOL, Said},
     viewer::{Refused, Viewer},
+    visitor::Visitor,
 };
 
 const INIT_WITHIN: Duration = Duration::from_secs(10);
@@ -37,13 +37,13 @@ pub(crate) fn open(
     headers: &HeaderMap,
     peer: SocketAddr,
 ) -> HttpResponse {
-    if !door.allows_origin(headers) {
-        return (StatusCode::FORBIDDEN, "this origin is not allowed").into_response();
+    if let Err(forged) = forgery::check(headers, &door.origins, false) {
+        return (StatusCode::FORBIDDEN, forged.message()).into_response();
     }
     let Ok(permit) = door.sockets.clone().try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many sockets, try again").into_response();
     };
-    let (client, headers) = (Visitor::new(peer, headers), headers.clone());
+    let (client, headers) = (Visitor::of_socket(peer, headers, &door.trusted_proxies), headers.clone());
     let limit = door.limits.body_bytes;
     upgrade
         .protocols([PROTOCOL])
@@ -76,7 +76,7 @@ struct Socket {
     headers: HeaderMap,
     request_id: String,
     is_acknowledged: bool,
-    viewer: Option<Viewer>,
+    seat: Seat,
     running: HashMap<String, Running>,
     /// Tells an operation from an older one of the same id whose last words are still on the way.
     generation: u64,
@@ -91,12 +91,12 @@ impl Socket {
         let (spoken, hear) = mpsc::channel(WAITING);
         let request_id = request_id(&headers);
         Socket {
+            seat: Seat::new(door.clone()),
             door,
             client,
             headers,
             request_id,
             is_acknowledged: false,
-            viewer: None,
             running: HashMap::new(),
             generation: 0,
             spoken,
@@ -140,7 +140,7 @@ impl Socket {
             tokio::select! {
                 () = stopping.cancelled() => return Err(Close::GoingAway),
                 () = tokio::time::sleep_until(init_by), if !self.is_acknowledged => return Err(Close::InitTimeout),
-                _ = look.tick() => self.look_at_viewer()?,
+                _ = look.tick() => self.seat.look()?,
                 _ = ping.tick() => {
                     if heard_at.elapsed() > SILENT_FOR {
                         return Ok(());
@@ -161,25 +161,13 @@ impl Socket {
         }
     }
 
-    /// A socket lives no longer than its token, and ends when the session does.
-    fn look_at_viewer(&self) -> Result<(), Close> {
-        let Some(viewer) = &self.viewer else { return Ok(()) };
-        if self.door.viewers.is_revoked(viewer.session_id) {
-            return Err(Close::Unauthorized("The session has ended"));
-        }
-        if viewer.expires_at <= Utc::now() {
-            return Err(Close::Forbidden("The access token has expired"));
-        }
-        Ok(())
-    }
-
     async fn obey(&mut self, sink: &mut Sink, text: &str) -> Result<(), Close> {
         match socket::read(text)? {
             Said::Init { .. } if self.is_acknowledged => {
                 Err(Close::TooMany("Too many initialisation requests"))
             }
             Said::Init { payload } => {
-                self.viewer = self.sign_in(&payload).await?;
+                self.seat.take(self.sign_in(&payload).await?);
                 self.is_acknowledged = true;
                 write(sink, Message::text(socket::acknowledged())).await
             }
@@ -203,22 +191,17 @@ impl Socket {
         let viewer = match given {
             Some(Value::String(text)) => self.door.viewers.of_authorization(text).await,
             Some(_) => Err(Refused::Invalid),
+            // Browsers always name the origin of a socket; cookies without one were taken from a browser.
+            None if cookies::are_meant(&self.headers) && !forgery::has_origin(&self.headers) => {
+                return Err(Close::Forbidden("Cookies need an Origin"));
+            }
             None => self.door.viewers.of_headers(&self.headers).await,
         };
-        let viewer = match viewer {
-            Ok(viewer) => viewer,
-            Err(Refused::Absent) => return Ok(None),
-            Err(refused) => return Err(Close::Forbidden(refused.message())),
-        };
-        let asked = ValidateSessionRequest { session_id: viewer.session_id.to_string() };
-        match self.door.peers.auth.clone().validate_session(asked).await {
-            Ok(answer) if !answer.get_ref().active => Err(Close::Unauthorized("The session has ended")),
-            Ok(_) => Ok(Some(viewer)),
-            // Auth being away must not end sessions: the token is good and no revocation of it is known.
-            Err(status) => {
-                tracing::warn!(error = %status, "session could not be validated at the socket's start");
-                Ok(Some(viewer))
-            }
+        match viewer {
+            Ok(viewer) if self.door.is_session_alive(&viewer).await => Ok(Some(viewer)),
+            Ok(_) => Err(Close::Unauthorized("The session has ended")),
+            Err(Refused::Absent) => Ok(None),
+            Err(refused) => Err(Close::Forbidden(refused.message())),
         }
     }
 
@@ -232,7 +215,8 @@ impl Socket {
         let Ok(request) = negotiate::from_fields(payload) else {
             return Err(Close::BadRequest("Invalid payload of a subscribe message"));
         };
-        let request = self.door.furnish(request, self.viewer.clone(), self.client.clone());
+        let request = self.door.furnish(request, self.seat.viewer(), self.client.clone());
+        let request = request.data(self.seat.clone());
         let mut responses = self.door.schema.execute_stream(request);
         self.generation += 1;
         let (generation, spoken, request_id) =

@@ -45,3 +45,14 @@ alter table login_events
         'refresh_reused'));
 -- The sweep deletes by age.
 create index login_events_timestamp_idx on login_events ("timestamp");
+create index session_revocations_created_at_idx on session_revocations (created_at);
+-- A user's own attempts are read page by page, and two may have one time.
+drop index login_events_user_id_idx;
+create index login_events_user_id_idx on login_events (user_id, "timestamp" desc, id desc) where user_id is not null;
+
+-- Of an account that belongs to nobody, whose it was: a user service that has not heard of the end of the link yet would
+-- name that user once more.
+alter table account_users add column former_user_id uuid;
+create index sessions_revoked_at_idx on sessions (revoked_at) where revoked_at is not null;
+-- Salts are looked for where they are still there: a handful.
+create index refresh_tokens_salted_idx on refresh_tokens (used_at) where successor_salt is not null;

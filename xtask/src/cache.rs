@@ -51,6 +51,29 @@ pub const SEAWEED: Tool = Tool {
     },
 };
 
+/// The package `siwe` of PyPI with everything that it needs, for the outside client that is written in Python.
+pub const PYSIWE: Tool = Tool {
+    name: "pysiwe",
+    version: "4.4.0",
+    program: "siwe/__init__.py",
+    needs: "python3",
+    make: |folder| {
+        let mut pip = Command::new("python3");
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-input",
+            "--no-deps",
+            "--disable-pip-version-check",
+            "--root-user-action=ignore",
+        ]);
+        let pinned = crate::repository().join("e2e/clients/requirements.txt");
+        run(pip.arg("--requirement").arg(pinned).arg("--target").arg(folder)).map(drop)
+    },
+};
+
 pub const FERRET: Tool = Tool {
     name: "ferret",
     version: "1.24.2",

@@ -24,11 +24,20 @@ mod environment;
 mod launch;
 mod provision;
 
-use launch::{binary, forget_cargo};
+pub(crate) use launch::forget_cargo;
+
+/// How the programs that run were built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Profile {
+    #[default]
+    Dev,
+    Release,
+}
 
 pub struct Fleet {
     folder: PathBuf,
     place: Place,
+    profile: Profile,
 }
 
 impl Fleet {
@@ -46,7 +55,12 @@ impl Fleet {
         let names = services::secret_names();
         let secrets = Secrets::load_or_make(&room.run.join("secrets"), names.iter().map(String::as_str))?;
         let place = Place { data: folder.join("data"), room, ports, purpose: Purpose::Fleet(secrets) };
-        Ok(Self { folder: folder.to_owned(), place })
+        Ok(Self { folder: folder.to_owned(), place, profile: Profile::Dev })
+    }
+
+    /// The same with programs that were built otherwise.
+    pub fn built_as(self, profile: Profile) -> Self {
+        Self { profile, ..self }
     }
 
     /// The fleet of `cargo xtask up`.
@@ -233,7 +247,7 @@ impl Fleet {
     }
 
     pub fn desk_command(&self, subcommand: &str) -> Result<Command> {
-        let mut desk = Command::new(binary("desk"));
+        let mut desk = Command::new(self.binary("desk"));
         forget_cargo(&mut desk);
         // Its errors are for people, who have no use for the frames of an executor.
         desk.env("RUST_LIB_BACKTRACE", "0");

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+pub mod bench;
 pub mod cache;
 pub mod check;
 pub mod fleet;

@@ -6,9 +6,11 @@ use std::process::{Command, ExitCode};
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use xtask::check::{cargo, phase};
-use xtask::fleet::Fleet;
+use xtask::fleet::{Fleet, Profile};
 use xtask::trial_stores::{Trial, as_lines};
-use xtask::{check, interrupt, preflight, prepare_queries, rehearse, repository, run_tests, status, up};
+use xtask::{
+    bench, check, interrupt, preflight, prepare_queries, rehearse, repository, run_tests, status, up,
+};
 
 /// Everything this repository can do, each by one command.
 ///
@@ -54,22 +56,50 @@ enum Ask {
     /// Build and restart one service
     Dev { service: String },
     /// Watch things happen on the running system: `demo mint --count 3`
+    #[command(disable_help_flag = true)]
     Demo {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
     /// Log in, mint, and see the token arrive over the socket, each with its time
+    #[command(disable_help_flag = true)]
     Proof {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Messages that nobody could handle: `dlq list`, `dlq retry <queue>`, `dlq drop <queue>`
+    /// Messages that nobody could handle: `dlq list [queue]`, `dlq retry|drop <queue> --all|--id <id>`
+    #[command(disable_help_flag = true)]
     Dlq {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
     /// Issue the fleet's certificates anew; running services take them without a restart
+    #[command(disable_help_flag = true)]
     Certs {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Roles of users: `role grant --account <address> admin` makes the first admin
+    #[command(disable_help_flag = true)]
+    Role {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Suspend a user, which ends their sessions: `suspend <user-id>`; `--lift` lets them in again
+    #[command(disable_help_flag = true)]
+    Suspend {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// The keys that sign access tokens: `keys rotate`; `--at-once` when one was lost to somebody
+    #[command(disable_help_flag = true)]
+    Keys {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// End all sessions of a user: `sessions revoke --user <user-id>`
+    #[command(disable_help_flag = true)]
+    Sessions {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -81,6 +111,14 @@ enum Ask {
         #[arg(long)]
         no_install: bool,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measure a fleet of its own against named peers and limits: `bench logins`
+    Bench {
+        /// Which programs are measured; figures of `dev` mean nothing
+        #[arg(long, value_enum, default_value = "release")]
+        profile: Profile,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,
     },
     /// Run `.ci/run` in a fresh clone of the last commit; leaves the result in `.git/rehearsed`
@@ -121,9 +159,14 @@ fn run(command: Ask) -> Result<()> {
         Ask::Proof { arguments } => desk("proof", &arguments),
         Ask::Dlq { arguments } => desk("dlq", &arguments),
         Ask::Certs { arguments } => desk("certs", &arguments),
+        Ask::Role { arguments } => desk("role", &arguments),
+        Ask::Suspend { arguments } => desk("suspend", &arguments),
+        Ask::Keys { arguments } => desk("keys", &arguments),
+        Ask::Sessions { arguments } => desk("sessions", &arguments),
         Ask::Check => check::check(),
         Ask::Test { no_install, arguments } => run_tests::run_tests(&arguments, !no_install),
         Ask::Rehearse => rehearse::rehearse(),
+        Ask::Bench { profile, arguments } => bench::bench(profile, &arguments),
         Ask::Sqlx => prepare_queries::prepare_queries(),
         Ask::Stores { stop } => stores(stop),
     }
@@ -157,7 +200,8 @@ fn dev(service: &str) -> Result<()> {
 /// Builds the second binary and becomes it.
 fn desk(subcommand: &str, arguments: &[String]) -> Result<()> {
     let fleet = Fleet::of_clone()?;
-    if fleet.room().names().is_empty() && subcommand != "certs" {
+    let is_help = arguments.iter().any(|argument| argument == "--help" || argument == "-h");
+    if fleet.room().names().is_empty() && subcommand != "certs" && !is_help {
         bail!("nothing runs here: `cargo xtask up` first");
     }
     if !cargo(&["build", "--quiet", "--workspace", "--bin", "desk"])

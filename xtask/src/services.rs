@@ -38,13 +38,13 @@ pub const TABLE: &[Service] = &[
         needs: &[Database, Redis, Amqp],
         peers: &["user", "wallet", "chain-registry"],
     },
-    Service { name: "user", number: 2, needs: &[Database, Amqp], peers: &[] },
-    Service { name: "wallet", number: 3, needs: &[Database, Redis, Amqp], peers: &[] },
+    Service { name: "user", number: 2, needs: &[Database, Redis, Amqp], peers: &["catalog"] },
+    Service { name: "wallet", number: 3, needs: &[Database, Redis, Amqp], peers: &["auth"] },
     Service {
         name: "orchestrator",
         number: 4,
         needs: &[Database, Redis, Amqp],
-        peers: &["chain-registry", "catalog", "wallet"],
+        peers: &["chain-registry", "catalog", "wallet", "auth"],
     },
     Service {
         name: "media",

@@ -11,6 +11,11 @@ pub static ERC721: &str = include_str!("../../../contracts/out/VitrineERC721.jso
 pub static ERC1155: &str = include_str!("../../../contracts/out/VitrineERC1155.json");
 /// `{abi, bytecode, deployedBytecode}` of a collection that no factory of ours made; for tests.
 pub static PLAIN_ERC721: &str = include_str!("../../../contracts/out/PlainERC721.json");
+/// `{abi, bytecode, deployedBytecode}` of what asks a contract account about a signature; run by `eth_call`, never deployed.
+pub static SIGNATURE_VALIDATOR: &str = include_str!("../../../contracts/out/SignatureValidator.json");
+/// `{abi, bytecode, deployedBytecode}` of what tries the one above on a chain; run by `eth_call`, never deployed.
+pub static SIGNATURE_VALIDATOR_PROBE: &str =
+    include_str!("../../../contracts/out/SignatureValidatorProbe.json");
 
 /// The creation bytecode of a compiled contract, by its Solidity name; constructor arguments are appended to it.
 pub fn artifact(name: &str) -> Option<Bytes> {
@@ -31,6 +36,8 @@ fn parsed(name: &str) -> Option<serde_json::Value> {
         "VitrineERC721" => ERC721,
         "VitrineERC1155" => ERC1155,
         "PlainERC721" => PLAIN_ERC721,
+        "SignatureValidator" => SIGNATURE_VALIDATOR,
+        "SignatureValidatorProbe" => SIGNATURE_VALIDATOR_PROBE,
         _ => return None,
     };
     Some(serde_json::from_str(text).expect("the compile script writes JSON"))

@@ -14,4 +14,7 @@ pub mod predecessor;
 pub mod standards;
 pub mod topics;
 
-pub use compiled::{ERC721, ERC1155, FACTORY, PLAIN_ERC721, artifact, json_abi};
+pub use compiled::{
+    ERC721, ERC1155, FACTORY, PLAIN_ERC721, SIGNATURE_VALIDATOR, SIGNATURE_VALIDATOR_PROBE, artifact,
+    json_abi,
+};

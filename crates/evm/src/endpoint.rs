@@ -107,6 +107,11 @@ impl Live {
         self.health().is_verified = true;
     }
 
+    /// Asks for the proof again before the next question.
+    pub(crate) fn set_unverified(&self) {
+        self.health().is_verified = false;
+    }
+
     pub(crate) fn is_cooling(&self, now: Instant) -> bool {
         self.health().cooling_until.is_some_and(|until| now < until)
     }

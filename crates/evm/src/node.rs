@@ -91,6 +91,13 @@ impl Node {
             .collect();
     }
 
+    /// Lets every endpoint prove again, before its next answer, that it serves this chain. For whom one proof at the
+    /// beginning is not enough: an address may come to lead elsewhere.
+    pub fn prove_chain_anew(&self) {
+        let endpoints = self.inner.endpoints.read().unwrap_or_else(PoisonError::into_inner);
+        endpoints.iter().for_each(|live| live.set_unverified());
+    }
+
     /// Asks anything; the typed questions are in `read.rs`.
     pub async fn request<T: DeserializeOwned>(
         &self,

@@ -5,6 +5,7 @@
 mod broker;
 mod certs;
 mod chain;
+mod contracts;
 mod eventually;
 mod proxy;
 mod stores;
@@ -12,6 +13,7 @@ mod stores;
 pub use broker::{TEST_STEPS, Vhost, vhost, vhost_with};
 pub use certs::{Certs, SERVICES, certs};
 pub use chain::{Chain, Deployed, KEYS, chain, chain_with};
+pub use contracts::trial_contract;
 pub use eventually::eventually;
 pub use proxy::{Fault, Proxy};
 pub use stores::{TestDb, database, mongo, redis};

@@ -2,12 +2,20 @@
 //!
 //! A harness of its own because the fleet is brought up once and must go down whatever happens.
 
+mod awkward;
 mod client;
 mod count;
 mod crash;
+mod examples;
+mod frontend;
+mod half_login;
 mod load;
 mod loopback;
+mod outside;
+mod permissions;
+mod replay;
 mod rights;
+mod stolen;
 mod stores;
 
 use std::{process::ExitCode, time::Instant};
@@ -22,6 +30,18 @@ const STORIES: &[(&str, Story)] = &[
     (
         "an_outside_client_logs_in_creates_mints_and_resumes",
         client::an_outside_client_logs_in_creates_mints_and_resumes,
+    ),
+    ("outside_clients_log_in", outside::outside_clients_log_in),
+    ("permissions", permissions::permissions),
+    (
+        "one_message_opens_one_session_over_four_processes",
+        replay::one_message_opens_one_session_over_four_processes,
+    ),
+    ("a_stolen_refresh_token_ends_the_session", stolen::a_stolen_refresh_token_ends_the_session),
+    ("awkward_logins", awkward::awkward_logins),
+    (
+        "no_login_half_happens_when_services_are_killed",
+        half_login::no_login_half_happens_when_services_are_killed,
     ),
     (
         "no_mint_is_lost_or_doubled_when_each_service_is_killed",
@@ -38,6 +58,8 @@ const STORIES: &[(&str, Story)] = &[
 ];
 
 fn main() -> ExitCode {
+    // Several are compiled in; whoever speaks TLS first would have to choose.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--list") {
         STORIES.iter().for_each(|(name, _)| println!("{name}: test"));

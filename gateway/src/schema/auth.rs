@@ -1,30 +1,36 @@
-//! Sign-in with Ethereum, and sessions.
+//! Sign-in with Ethereum, and the ends of sessions.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject, Union};
-use http::{HeaderValue, header::SET_COOKIE};
-use proto::auth::v1::{
-    self as pb, IssueNonceRequest, RevokeSessionsRequest, ValidateSessionRequest, VerifySiweRequest,
-};
+use http::header::SET_COOKIE;
+use ids::SessionId;
+use proto::auth::v1::{self as pb, RevokeSessionsRequest};
+use rpc::Code;
+use tonic::Status;
 
 use super::{
-    Visitor, node,
-    problem::{self, SiweProblem},
+    Visitor,
+    guard::{Requires, auth},
+    node,
+    problem::{self, ForbiddenProblem, Problem, SiweProblem},
     scalar::{AccountId, ChainId, DateTime, Hex, Uri, moment_of, ours, text},
-    user::User,
+    session::{Session, shown},
+    user::{Role, User, acting},
 };
 use crate::{
-    error::failed,
+    error::{coded, failed},
     loaders::Loaders,
     peers::Peers,
-    viewer::{SESSION_COOKIE, Viewer},
+    seat::Seat,
+    session::{
+        self, Asker, Opened, Told, ask_nonce::ask_nonce, begin, begin::begin, end::end, refresh::refresh,
+    },
+    viewer::{Departing, Viewer, Viewers},
 };
-
-const REFRESH_COOKIE: &str = "__Host-vitrine_refresh";
 
 /// What a message to sign has to say.
 #[derive(SimpleObject)]
 pub(crate) struct SiweNonce {
-    /// Good for one sign-in.
+    /// Good for one signature.
     nonce: String,
     /// Until when.
     expires_at: DateTime,
@@ -36,24 +42,20 @@ pub(crate) struct SiweNonce {
     statement: String,
     /// The chains that can be signed in on.
     chain_ids: Vec<ChainId>,
+    /// The whole message, ready to be signed; null where no account was named.
+    message: Option<String>,
 }
 
-/// One sign-in on one device, until it ends.
-#[derive(SimpleObject, Clone)]
-pub(crate) struct Session {
-    id: ID,
-    created_at: DateTime,
-    last_used_at: DateTime,
-    expires_at: DateTime,
-    user_agent: Option<String>,
-    ip_address: Option<String>,
-    /// Whether this request belongs to it.
-    is_current: bool,
-    /// The account that signed.
-    account: AccountId,
+/// What a nonce is for.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoncePurpose {
+    /// A sign-in.
+    SignIn,
+    /// Proof of a further account of yours, for `linkWallet`.
+    Link,
 }
 
-/// A session that has just begun.
+/// A session with fresh tokens.
 #[derive(SimpleObject)]
 pub(crate) struct AuthSession {
     session: Session,
@@ -91,6 +93,14 @@ pub(crate) struct VerifySiweInput {
 pub(crate) enum VerifySiweResult {
     Session(Box<AuthSession>),
     Siwe(SiweProblem),
+    Forbidden(ForbiddenProblem),
+}
+
+/// A session with its next tokens, or why there are none.
+#[derive(Union)]
+pub(crate) enum RefreshSessionResult {
+    Session(Box<AuthSession>),
+    Siwe(SiweProblem),
 }
 
 #[derive(Default)]
@@ -98,12 +108,21 @@ pub(crate) struct AuthMutation;
 
 #[Object]
 impl AuthMutation {
-    /// A nonce for a message to sign. Needs no account: popular clients ask before they know one.
-    async fn issue_siwe_nonce(&self, context: &Context<'_>) -> Result<SiweNonce> {
-        let client = Some(context.data_unchecked::<Visitor>().to_wire(None));
-        let peers = context.data_unchecked::<Peers>();
-        let answer = peers.auth.clone().issue_nonce(IssueNonceRequest { client, ..Default::default() }).await;
-        let nonce = answer.map_err(|status| failed(&status))?.into_inner();
+    /// A nonce for a message to sign. Needs no account: popular clients ask before they know one. Where one is named,
+    /// the answer holds the whole message.
+    async fn issue_siwe_nonce(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default_with = "NoncePurpose::SignIn")] purpose: NoncePurpose,
+        account: Option<AccountId>,
+    ) -> Result<SiweNonce> {
+        let purpose = match purpose {
+            NoncePurpose::SignIn => pb::NoncePurpose::SignIn,
+            NoncePurpose::Link => pb::NoncePurpose::Link,
+        };
+        let account = account.map(|account| account.0.to_lower()).unwrap_or_default();
+        let nonce = told(context, ask_nonce(&asker(context), purpose, account).await);
+        let nonce = nonce.map_err(|status| failed(&status))?;
         Ok(SiweNonce {
             expires_at: moment_of(nonce.expire_time.as_ref()),
             nonce: nonce.nonce,
@@ -111,61 +130,146 @@ impl AuthMutation {
             uri: Uri(nonce.uri),
             statement: nonce.statement,
             chain_ids: nonce.chain_ids.iter().map(|chain| ours(chain)).collect::<Result<_>>()?,
+            message: text(&nonce.message),
         })
     }
 
     /// Signs in with a signed message.
     async fn verify_siwe(&self, context: &Context<'_>, input: VerifySiweInput) -> Result<VerifySiweResult> {
-        let client = Some(context.data_unchecked::<Visitor>().to_wire(input.device_id));
-        let asked = VerifySiweRequest { message: input.message, signature: input.signature.0, client, ..Default::default() };
-        let peers = context.data_unchecked::<Peers>();
-        let opened = match peers.auth.clone().verify_siwe(asked).await {
-            Ok(answer) => answer.into_inner(),
-            Err(status) => return problem::siwe(&status).map(VerifySiweResult::Siwe),
+        let proof = begin::Proof {
+            message: input.message,
+            signature: input.signature.0,
+            as_cookies: input.delivery == TokenDelivery::Cookie,
+            device_id: input.device_id,
         };
-        let tokens = opened.tokens.unwrap_or_default();
-        let session = opened.session.unwrap_or_default();
-        let user = load_user(context, &session).await;
-        let mut refresh_token = Some(tokens.refresh_token.clone());
-        if input.delivery == TokenDelivery::Cookie {
-            set_cookie(context, SESSION_COOKIE, &tokens.access_token, tokens.access_expire_time.as_ref());
-            set_cookie(context, REFRESH_COOKIE, &tokens.refresh_token, tokens.refresh_expire_time.as_ref());
-            refresh_token = None;
+        match told(context, begin(&asker(context), proof).await) {
+            Ok(opened) => Ok(VerifySiweResult::Session(Box::new(opened_session(context, opened).await?))),
+            Err(status) => match problem::expected(&status)? {
+                Problem::Forbidden(problem) => Ok(VerifySiweResult::Forbidden(problem)),
+                // A field that is wrong says nothing about the message: the request is not what it should be.
+                Problem::Validation(_) if !problem::is_of_siwe(&status) => Err(failed(&status)),
+                _ => problem::siwe(&status).map(VerifySiweResult::Siwe),
+            },
         }
-        Ok(VerifySiweResult::Session(Box::new(AuthSession {
-            session: shown(&session, true)?,
-            user,
-            access_token_expires_at: moment_of(tokens.access_expire_time.as_ref()),
-            access_token: tokens.access_token,
-            refresh_token,
-        })))
     }
 
-    /// Ends the session. Fine when there is none.
-    async fn sign_out(&self, context: &Context<'_>) -> Result<bool> {
-        for name in [SESSION_COOKIE, REFRESH_COOKIE] {
-            append_cookie(context, &format!("{name}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"));
+    /// The next tokens of a session, for its refresh token: the one that is given, else the one in the cookie. A token
+    /// is good once; one that was used before ends the session.
+    async fn refresh_session(
+        &self,
+        context: &Context<'_>,
+        refresh_token: Option<String>,
+    ) -> Result<RefreshSessionResult> {
+        match told(context, refresh(&asker(context), refresh_token, None).await) {
+            Ok(opened) => Ok(RefreshSessionResult::Session(Box::new(opened_session(context, opened).await?))),
+            Err(status) => problem::siwe(&status).map(RefreshSessionResult::Siwe),
         }
-        let Some(viewer) = context.data_opt::<Viewer>() else { return Ok(true) };
+    }
+
+    /// Ends the session, also where only its refresh cookie is left. Fine when there is none.
+    async fn sign_out(&self, context: &Context<'_>) -> Result<bool> {
+        told(context, end(&asker(context)).await).map_err(|status| failed(&status))?;
+        Ok(true)
+    }
+
+    /// Ends all of your sessions, this one too; tells how many those were.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
+    async fn sign_out_everywhere(&self, context: &Context<'_>) -> Result<i32> {
+        let viewer = acting(context)?;
         let asked = RevokeSessionsRequest {
-            session_ids: vec![viewer.session_id.to_string()],
+            all_but_given: true,
             reason: "signed_out".to_owned(),
             ..Default::default()
         };
-        let asked = rpc::caller::acting(asked, &viewer.caller());
-        let peers = context.data_unchecked::<Peers>();
-        peers.auth.clone().revoke_sessions(asked).await.map_err(|status| failed(&status))?;
+        let revoked = revoke(context, viewer, asked).await?;
+        context.data_unchecked::<Viewers>().ended(viewer.session_id);
+        forget_cookies(context);
+        Ok(revoked)
+    }
+
+    /// Ends one of your sessions; false where there is none of that id that is yours.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
+    async fn revoke_session(&self, context: &Context<'_>, id: ID) -> Result<bool> {
+        let viewer = acting(context)?;
+        let Some(session_id) = node::key::<SessionId>("Session", &id) else { return Ok(false) };
+        let asked = RevokeSessionsRequest {
+            session_ids: vec![session_id.to_string()],
+            reason: "revoked".to_owned(),
+            ..Default::default()
+        };
+        let is_revoked = revoke(context, viewer, asked).await? > 0;
+        if is_revoked {
+            context.data_unchecked::<Viewers>().ended(session_id);
+        }
+        if is_revoked && session_id == viewer.session_id {
+            forget_cookies(context);
+        }
+        Ok(is_revoked)
+    }
+
+    /// Ends all of your sessions but this one; tells how many those were.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
+    async fn revoke_other_sessions(&self, context: &Context<'_>) -> Result<i32> {
+        let viewer = acting(context)?;
+        let asked = RevokeSessionsRequest {
+            session_ids: vec![viewer.session_id.to_string()],
+            all_but_given: true,
+            reason: "revoked".to_owned(),
+            ..Default::default()
+        };
+        revoke(context, viewer, asked).await
+    }
+
+    /// Lets this WebSocket live on with a newer access token of the same user: call it before the old one expires.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
+    async fn renew_socket(&self, context: &Context<'_>, access_token: String) -> Result<bool> {
+        let Some(seat) = context.data_opt::<Seat>() else {
+            return Err(coded(Code::BadInput.as_str(), "renewSocket is for an open WebSocket"));
+        };
+        seat.renew(&access_token).await?;
         Ok(true)
     }
 }
 
-/// The session of this request, as auth knows it.
-pub(crate) async fn current(context: &Context<'_>, viewer: &Viewer) -> Result<Option<Session>> {
-    let asked = ValidateSessionRequest { session_id: viewer.session_id.to_string() };
-    let peers = context.data_unchecked::<Peers>();
-    let answer =
-        peers.auth.clone().validate_session(asked).await.map_err(|status| failed(&status))?.into_inner();
-    answer.session.filter(|_| answer.active).map(|session| shown(&session, true)).transpose()
+/// Who asks, in the words that both doors share.
+fn asker<'a>(context: &'a Context<'_>) -> Asker<'a> {
+    Asker {
+        peers: context.data_unchecked::<Peers>(),
+        viewers: context.data_unchecked::<Viewers>(),
+        visitor: context.data_unchecked::<Visitor>(),
+        viewer: context.data_opt::<Viewer>(),
+        departing: context.data_opt::<Departing>().map(|departing| &departing.0),
+    }
+}
+
+/// Hands the cookies on, whatever came of it.
+fn told<T>(context: &Context<'_>, told: Told<T>) -> Result<T, Status> {
+    for cookie in told.cookies {
+        context.append_http_header(SET_COOKIE, cookie);
+    }
+    told.result
+}
+
+fn forget_cookies(context: &Context<'_>) {
+    for cookie in session::forgotten(context.data_unchecked::<Visitor>()) {
+        context.append_http_header(SET_COOKIE, cookie);
+    }
+}
+
+async fn revoke(context: &Context<'_>, viewer: &Viewer, asked: RevokeSessionsRequest) -> Result<i32> {
+    let asked = rpc::caller::acting(asked, &viewer.caller());
+    let answer = context.data_unchecked::<Peers>().auth.clone().revoke_sessions(asked).await;
+    Ok(answer.map_err(|status| failed(&status))?.into_inner().revoked)
+}
+
+async fn opened_session(context: &Context<'_>, opened: Opened) -> Result<AuthSession> {
+    Ok(AuthSession {
+        session: shown(&opened.session, None)?,
+        user: load_user(context, &opened.session).await,
+        access_token_expires_at: moment_of(opened.tokens.access_expire_time.as_ref()),
+        refresh_token: opened.refresh_token().map(str::to_owned),
+        access_token: opened.tokens.access_token,
+    })
 }
 
 /// The session was opened whether or not its user can be shown just now.
@@ -173,31 +277,4 @@ async fn load_user(context: &Context<'_>, session: &pb::Session) -> Option<User>
     let id = session.user_id.parse().ok()?;
     let found = context.data_unchecked::<Loaders>().users.load_one(id).await;
     found.ok().flatten().map(User)
-}
-
-fn shown(session: &pb::Session, is_current: bool) -> Result<Session> {
-    Ok(Session {
-        id: node::id("Session", &session.session_id),
-        created_at: moment_of(session.create_time.as_ref()),
-        last_used_at: moment_of(session.last_used_time.as_ref()),
-        expires_at: moment_of(session.expire_time.as_ref()),
-        user_agent: text(&session.user_agent),
-        ip_address: text(&session.ip_address),
-        is_current,
-        account: ours(&session.account_id)?,
-    })
-}
-
-fn set_cookie(context: &Context<'_>, name: &str, value: &str, until: Option<&prost_types::Timestamp>) {
-    let age = moment_of(until).0.signed_duration_since(chrono::Utc::now()).num_seconds().max(0);
-    append_cookie(
-        context,
-        &format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={age}"),
-    );
-}
-
-fn append_cookie(context: &Context<'_>, cookie: &str) {
-    if let Ok(value) = HeaderValue::from_str(cookie) {
-        context.append_http_header(SET_COOKIE, value);
-    }
 }

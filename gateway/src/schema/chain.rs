@@ -27,6 +27,13 @@ pub(crate) struct Currency {
     address: Option<Address>,
 }
 
+impl Currency {
+    /// What accounts pay in where no chain is named.
+    pub(crate) fn ether() -> Currency {
+        Currency { symbol: "ETH".to_owned(), decimals: 18, address: None }
+    }
+}
+
 /// A contract that the launchpad knows by name.
 #[derive(SimpleObject, Clone)]
 pub(crate) struct ChainContract {
@@ -113,6 +120,14 @@ impl Chain {
             Ok(answer) => answer.into_inner().checkpoints.pop().map(|checkpoint| index_status(&checkpoint)),
             Err(status) => Some(Err(failed(&status))),
         }
+    }
+}
+
+impl Chain {
+    /// What the launchpad knows the contract at an address as.
+    pub(crate) fn contract_name(&self, address: &str) -> Option<String> {
+        let found = self.0.contracts.iter().find(|known| known.address.eq_ignore_ascii_case(address));
+        found.and_then(|known| text(&known.name))
     }
 }
 

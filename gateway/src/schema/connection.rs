@@ -56,10 +56,28 @@ impl Page {
     }
 }
 
-/// A connection of one kind of node, with its edge.
+/// A connection of one kind of node, with its edge. With a kind there is one such list; without one there are many, and
+/// each names its own kind when a page is made.
 macro_rules! connection {
     ($connection:ident, $edge:ident, $node:ty, $kind:literal) => {
-        #[doc = concat!("A page of ", $kind, ".")]
+        crate::schema::connection::connection!($connection, $edge, $node);
+
+        impl $connection {
+            pub(crate) const KIND: &'static str = $kind;
+
+            pub(crate) fn new(
+                seal: &crate::cursor::Seal,
+                page: &crate::schema::connection::Page,
+                nodes: Vec<$node>,
+                positions: &[String],
+                has_next: bool,
+            ) -> $connection {
+                $connection::within(seal, $connection::KIND, page, nodes, positions, has_next)
+            }
+        }
+    };
+    ($connection:ident, $edge:ident, $node:ty) => {
+        #[doc = concat!("A page of `", stringify!($node), "`.")]
         #[derive(async_graphql::SimpleObject)]
         pub(crate) struct $connection {
             /// Nodes with their cursors.
@@ -80,16 +98,15 @@ macro_rules! connection {
         }
 
         impl $connection {
-            pub(crate) const KIND: &'static str = $kind;
-
-            pub(crate) fn new(
+            pub(crate) fn within(
                 seal: &crate::cursor::Seal,
+                kind: &str,
                 page: &crate::schema::connection::Page,
                 nodes: Vec<$node>,
                 positions: &[String],
                 has_next: bool,
             ) -> $connection {
-                let cursors: Vec<String> = positions.iter().map(|at| seal.seal($kind, at)).collect();
+                let cursors: Vec<String> = positions.iter().map(|at| seal.seal(kind, at)).collect();
                 let page_info = page.info(&cursors, has_next);
                 let edges =
                     nodes.iter().cloned().zip(cursors).map(|(node, cursor)| $edge { cursor, node }).collect();

@@ -16,12 +16,13 @@ use super::{
     chain::{self, Chain},
     collection::{self, Collection},
     connection::{Page, connection},
+    guard::{self, Requires, auth},
     live::{Say, async_stream},
     node,
     problem::{self, ConflictProblem, NotFoundProblem, Problem, ProblemCode, ValidationProblem},
     scalar::{Address, ChainId, DateTime, Hex, moment_of, ours, ours_or_none, text},
     token::{self, Token},
-    user::acting,
+    user::{Role, acting},
 };
 use crate::{
     cursor::Seal,
@@ -219,8 +220,12 @@ pub(crate) struct IntentQuery;
 
 #[Object]
 impl IntentQuery {
-    /// One of your intents.
+    /// One of your intents; null where there is none or it is not yours.
+    #[graphql(directive = auth::apply(Role::User))]
     async fn intent(&self, context: &Context<'_>, id: ID) -> Option<Result<TxIntent>> {
+        if let Some(err) = guard::refused(context, Role::User) {
+            return Some(Err(err));
+        }
         let viewer = match acting(context) {
             Ok(viewer) => viewer,
             Err(err) => return Some(Err(err)),
@@ -229,7 +234,11 @@ impl IntentQuery {
     }
 
     /// Your intents, newest first.
-    #[graphql(complexity = "10 + first.unwrap_or(20).clamp(1, 100) as usize * child_complexity / 4")]
+    #[graphql(
+        complexity = "10 + first.unwrap_or(20).clamp(1, 100) as usize * child_complexity / 4",
+        guard = "Requires(Role::User)",
+        directive = auth::apply(Role::User)
+    )]
     async fn intents(
         &self,
         context: &Context<'_>,
@@ -256,16 +265,19 @@ pub(crate) struct IntentMutation;
 #[Object]
 impl IntentMutation {
     /// Tells which transaction creates the collection.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn track_collection_tx(&self, context: &Context<'_>, input: TrackTxInput) -> Result<TrackTxResult> {
         track(context, input).await
     }
 
     /// Tells which transaction mints.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn track_mint_tx(&self, context: &Context<'_>, input: TrackTxInput) -> Result<TrackTxResult> {
         track(context, input).await
     }
 
     /// Withdraws an intent that has no transaction yet.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn cancel_intent(&self, context: &Context<'_>, id: ID) -> Result<TrackTxResult> {
         let viewer = acting(context)?;
         let intent_id = node::key::<IntentId>("TxIntent", &id).map(|id| id.to_string()).unwrap_or_default();
@@ -305,6 +317,7 @@ pub(crate) struct IntentSubscription;
 #[Subscription]
 impl IntentSubscription {
     /// The intent as it is now, then after every change; ends when the intent has.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn intent_status(
         &self,
         context: &Context<'_>,

@@ -9,9 +9,10 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
     collection::Collection,
+    guard::{Requires, auth},
     scalar::{AccountId, Address, BigInt, ChainId, DateTime, to_timestamp},
     token::{self, Token},
-    user::acting,
+    user::{Role, acting},
 };
 use crate::live::{Event, Events, Fact, Live, Lost, lost};
 
@@ -57,11 +58,19 @@ pub(crate) struct WalletLinkedEvent {
     is_primary: bool,
 }
 
+/// An account is no longer yours.
+#[derive(SimpleObject)]
+pub(crate) struct WalletUnlinkedEvent {
+    account: AccountId,
+    was_primary: bool,
+}
+
 /// Something happened to your account.
 #[derive(Union)]
 pub(crate) enum ViewerEvent {
     LoggedIn(LoggedInEvent),
     WalletLinked(WalletLinkedEvent),
+    WalletUnlinked(WalletUnlinkedEvent),
 }
 
 #[derive(Default)]
@@ -160,6 +169,7 @@ impl LiveSubscription {
     }
 
     /// What happens to your account.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn viewer_event(
         &self,
         context: &Context<'_>,
@@ -175,6 +185,12 @@ impl LiveSubscription {
                 Some(ViewerEvent::WalletLinked(WalletLinkedEvent {
                     account: AccountId(fact.account_id),
                     is_primary: fact.is_primary,
+                }))
+            }
+            Fact::WalletUnlinked(fact) if fact.user_id == user_id => {
+                Some(ViewerEvent::WalletUnlinked(WalletUnlinkedEvent {
+                    account: AccountId(fact.account_id),
+                    was_primary: fact.is_primary,
                 }))
             }
             _ => None,

@@ -4,10 +4,11 @@ use async_graphql::{Context, ID, InputObject, Json, Object, Result, SimpleObject
 use proto::media::v1::{self as pb, CompleteUploadRequest, CreateUploadRequest, PinMetadataRequest};
 
 use super::{
+    guard::{Requires, auth},
     node,
     problem::{self, NotFoundProblem, Problem, ValidationProblem},
     scalar::{BigInt, DateTime, Uri, text},
-    user::acting,
+    user::{Role, acting},
 };
 use crate::{error::failed, peers::Peers};
 
@@ -104,6 +105,7 @@ pub(crate) struct MediaMutation;
 #[Object]
 impl MediaMutation {
     /// Where to PUT a file; then call `completeMediaUpload`.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn create_media_upload(
         &self,
         context: &Context<'_>,
@@ -137,6 +139,7 @@ impl MediaMutation {
     }
 
     /// Checks what was uploaded, and keeps it.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn complete_media_upload(
         &self,
         context: &Context<'_>,
@@ -157,6 +160,7 @@ impl MediaMutation {
     }
 
     /// Builds a metadata document and pins it.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn pin_metadata(
         &self,
         context: &Context<'_>,

@@ -1,26 +1,37 @@
 //! The GraphQL schema: one subject a file, each with its types, queries, mutations and subscriptions.
 
+mod admin;
+mod approval;
 mod auth;
+#[cfg(test)]
+mod calls_tests;
 mod chain;
 mod collection;
 mod connection;
+mod follow;
+mod guard;
+#[cfg(test)]
+mod guard_tests;
 mod intent;
 mod live;
 mod media;
-mod node;
+pub(crate) mod node;
+mod preferences;
 mod prepare;
 mod problem;
-mod scalar;
+mod profile;
+pub(crate) mod scalar;
+pub(crate) mod session;
 mod token;
 mod user;
+mod user_stats;
+mod viewer;
 mod wallet;
-
-use std::net::SocketAddr;
+mod wallet_activity;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
-use http::{HeaderMap, header};
-use proto::auth::v1 as pb;
 
+pub(crate) use crate::visitor::Visitor;
 use crate::{Config, live::Live, peers::Peers};
 
 /// The schema that both doors execute.
@@ -31,6 +42,7 @@ pub(crate) type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 pub(crate) struct Query(
     node::NodeQuery,
     user::UserQuery,
+    approval::ApprovalQuery,
     chain::ChainQuery,
     collection::CollectionQuery,
     token::TokenQuery,
@@ -41,6 +53,11 @@ pub(crate) struct Query(
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(
     auth::AuthMutation,
+    profile::ProfileMutation,
+    preferences::PreferencesMutation,
+    follow::FollowMutation,
+    wallet::WalletMutation,
+    admin::AdminMutation,
     prepare::PrepareMutation,
     intent::IntentMutation,
     media::MediaMutation,
@@ -49,28 +66,6 @@ pub(crate) struct Mutation(
 /// Everything that can be watched.
 #[derive(MergedSubscription, Default)]
 pub(crate) struct Subscription(intent::IntentSubscription, live::LiveSubscription);
-
-/// Who knocks: for rate limits and the login record, never for rights.
-#[derive(Clone, Debug)]
-pub(crate) struct Visitor {
-    ip_address: String,
-    user_agent: String,
-}
-
-impl Visitor {
-    pub(crate) fn new(peer: SocketAddr, headers: &HeaderMap) -> Visitor {
-        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        Visitor { ip_address: peer.ip().to_string(), user_agent: agent.chars().take(512).collect() }
-    }
-
-    fn to_wire(&self, device_id: Option<String>) -> pb::ClientInfo {
-        pb::ClientInfo {
-            ip_address: self.ip_address.clone(),
-            user_agent: self.user_agent.clone(),
-            device_id: device_id.unwrap_or_default(),
-        }
-    }
-}
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())

@@ -2,10 +2,25 @@
 
 use async_graphql::{Context, ID, Interface, Object, Result};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ids::{ChainId, CollectionId, IntentId, TokenRowId, UserId};
+use ids::{ChainId, CollectionId, IntentId, SessionId, TokenRowId, UserId, WalletId};
 
-use super::{chain::Chain, collection::Collection, intent::TxIntent, token::Token, user::User};
-use crate::{error::failed, loaders::Loaders, viewer};
+use super::{
+    chain::Chain,
+    collection::Collection,
+    intent::TxIntent,
+    session::{self, Session},
+    token::Token,
+    user::User,
+    wallet::{self, Wallet},
+};
+use crate::{
+    error::{PAGE_TOO_LARGE, coded, failed},
+    loaders::Loaders,
+    viewer::Viewer,
+};
+
+/// The most ids that are looked up at once.
+const LARGEST: usize = 100;
 
 /// Everything that has an id.
 #[derive(Interface)]
@@ -16,6 +31,8 @@ pub(crate) enum Node {
     Token(Token),
     User(User),
     TxIntent(TxIntent),
+    Wallet(Wallet),
+    Session(Box<Session>),
 }
 
 /// The opaque id of an entity.
@@ -41,6 +58,16 @@ impl NodeQuery {
     async fn node(&self, context: &Context<'_>, id: ID) -> Option<Result<Node>> {
         find(context, &id).await.transpose()
     }
+
+    /// Entities by their opaque ids, in that order, each as `node` gives it; at most 100.
+    #[graphql(complexity = "ids.len() * (1 + child_complexity)")]
+    async fn nodes(&self, context: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Result<Node>>>> {
+        if ids.len() > LARGEST {
+            return Err(coded(PAGE_TOO_LARGE, format!("at most {LARGEST} ids at once")));
+        }
+        let found = ids.iter().map(|id| find(context, id));
+        Ok(futures::future::join_all(found).await.into_iter().map(Result::transpose).collect())
+    }
 }
 
 async fn find(context: &Context<'_>, id: &str) -> Result<Option<Node>> {
@@ -62,8 +89,17 @@ async fn find(context: &Context<'_>, id: &str) -> Result<Option<Node>> {
         return Ok(found.map(|row| Node::Chain(Chain(row))));
     }
     if let Some(key) = key::<IntentId>("TxIntent", id) {
-        let viewer = viewer::required(context)?;
+        // To a guest it is as if there were none: whether there is one is its owner's to know.
+        let Some(viewer) = context.data_opt::<Viewer>() else { return Ok(None) };
         return Ok(super::intent::load(context, viewer, key).await?.map(Node::TxIntent));
+    }
+    if let Some(key) = key::<WalletId>("Wallet", id) {
+        return Ok(wallet::own(context, key).await?.map(Node::Wallet));
+    }
+    if let Some(key) = key::<SessionId>("Session", id) {
+        let Some(viewer) = context.data_opt::<Viewer>() else { return Ok(None) };
+        let found = session::own(context, viewer, key).await?;
+        return Ok(found.map(|session| Node::Session(Box::new(session))));
     }
     Ok(None)
 }

@@ -7,6 +7,7 @@ use proto::orchestrator::v1::{
 
 use super::{
     collection::{ContractRef, TokenStandard},
+    guard::{Requires, auth},
     intent::TxIntent,
     problem::{
         self, ConflictProblem, ForbiddenProblem, NotFoundProblem, Problem, TxWillFailProblem,
@@ -15,7 +16,7 @@ use super::{
     scalar::{
         Address, BigInt, ChainId, ChainNumber, DateTime, Hex, Uri, ours, ours_or_none, text, to_timestamp,
     },
-    user::acting,
+    user::{Role, acting},
 };
 use crate::{error::failed, peers::Peers};
 
@@ -158,6 +159,7 @@ pub(crate) struct PrepareMutation;
 #[Object]
 impl PrepareMutation {
     /// Prepares a new collection. You sign and send; then tell the hash by `trackCollectionTx`.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn prepare_create_collection(
         &self,
         context: &Context<'_>,
@@ -184,6 +186,7 @@ impl PrepareMutation {
     }
 
     /// Prepares a mint of an ERC-721 collection. You sign and send; then tell the hash by `trackMintTx`.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn prepare_mint721(
         &self,
         context: &Context<'_>,
@@ -203,6 +206,7 @@ impl PrepareMutation {
     }
 
     /// Prepares a mint of an ERC-1155 collection. You sign and send; then tell the hash by `trackMintTx`.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn prepare_mint1155(
         &self,
         context: &Context<'_>,

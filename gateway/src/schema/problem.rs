@@ -13,6 +13,12 @@ pub(crate) enum ProblemCode {
     NotFound,
     Forbidden,
     Conflict,
+    StaleVersion,
+    UsernameTaken,
+    UsernameReserved,
+    WalletTaken,
+    LastWallet,
+    UserSuspended,
     ChainDisabled,
     ContractUnknown,
     MintNotOpen,
@@ -32,6 +38,8 @@ pub(crate) enum ProblemCode {
     MessageMalformed,
     MessageExpired,
     MessageNotYetValid,
+    RefreshReused,
+    RefreshExpired,
     MediaTooLarge,
     MediaTypeNotAllowed,
 }
@@ -60,7 +68,7 @@ pub(crate) enum Problem {
 }
 
 /// The input cannot be used.
-#[derive(SimpleObject, Clone)]
+#[derive(SimpleObject, Clone, Debug)]
 pub(crate) struct ValidationProblem {
     code: ProblemCode,
     message: String,
@@ -76,10 +84,29 @@ impl ValidationProblem {
         let message = format!("{path} {message}");
         ValidationProblem { code: ProblemCode::ValidationFailed, message, violations: vec![violation] }
     }
+
+    /// The same for a client that does not know the message which the fields travelled in.
+    pub(crate) fn without(mut self, message: &str) -> ValidationProblem {
+        for violation in &mut self.violations {
+            if violation.path.len() > 1 && violation.path[0] == message {
+                violation.path.remove(0);
+            }
+        }
+        self
+    }
+}
+
+/// A version that a change expects, for the wire, where zero is any.
+pub(crate) fn version(field: &str, expected: Option<i64>) -> Result<i64, ValidationProblem> {
+    match expected {
+        None => Ok(0),
+        Some(version) if version > 0 => Ok(version),
+        Some(_) => Err(ValidationProblem::field(field, "must be a version that was read")),
+    }
 }
 
 /// One thing that is wrong with one field.
-#[derive(SimpleObject, Clone)]
+#[derive(SimpleObject, Clone, Debug)]
 pub(crate) struct Violation {
     /// The way to the field: `["stages", "0", "price"]`.
     path: Vec<String>,
@@ -94,6 +121,13 @@ pub(crate) struct Violation {
 pub(crate) struct NotFoundProblem {
     code: ProblemCode,
     message: String,
+}
+
+impl NotFoundProblem {
+    /// For an id that cannot name such a thing: answered as one that names nothing.
+    pub(crate) fn of(what: &str) -> NotFoundProblem {
+        NotFoundProblem { code: ProblemCode::NotFound, message: format!("there is no such {what}") }
+    }
 }
 
 /// You may not do this.
@@ -166,6 +200,31 @@ pub(crate) fn siwe(status: &Status) -> Result<SiweProblem, Error> {
         }
         _ => Err(failed(status)),
     }
+}
+
+/// Whether a call was refused for its signed message, rather than for what it asked.
+pub(crate) fn is_of_siwe(status: &Status) -> bool {
+    use ProblemCode::{
+        ChainDisabled, ChainMismatch, DomainMismatch, MessageExpired, MessageMalformed, MessageNotYetValid,
+        NonceExpired, NonceUnknown, NonceUsed, SignatureInvalid, UriMismatch,
+    };
+    let code = ProblemCode::from_reason(&rpc::Problem::from(status).reason);
+    matches!(
+        code,
+        Some(
+            ChainDisabled
+                | ChainMismatch
+                | DomainMismatch
+                | MessageExpired
+                | MessageMalformed
+                | MessageNotYetValid
+                | NonceExpired
+                | NonceUnknown
+                | NonceUsed
+                | SignatureInvalid
+                | UriMismatch
+        )
+    )
 }
 
 fn foretells_failure(code: ProblemCode) -> bool {

@@ -20,7 +20,7 @@ fn the_schema_is_the_one_that_is_checked_in() {
 fn everything_in_the_schema_has_the_names_that_frontends_were_promised() {
     let sdl = gateway::sdl();
     for promised in [
-        "issueSiweNonce: SiweNonce!",
+        "issueSiweNonce(purpose: NoncePurpose! = SIGN_IN, account: AccountId): SiweNonce!",
         "verifySiwe(input: VerifySiweInput!): VerifySiweResult!",
         "prepareCreateCollection(input: PrepareCreateCollectionInput!): PrepareResult!",
         "prepareMint721(input: PrepareMint721Input!): PrepareResult!",
@@ -31,6 +31,16 @@ fn everything_in_the_schema_has_the_names_that_frontends_were_promised() {
         "input CollectionBy @oneOf",
         "scalar Address @specifiedBy",
         "union VerifySiweResult = AuthSession | SiweProblem",
+        "directive @auth(requires: Role! = USER) on FIELD_DEFINITION | OBJECT",
+        "type Viewer @auth(requires: USER)",
+        "updateProfile(input: UpdateProfileInput!): ProfileResult! @auth(requires: USER)",
+        "linkWallet(input: LinkWalletInput!): LinkWalletResult! @auth(requires: USER)",
+        "followUser(id: ID!): FollowResult! @auth(requires: USER)",
+        "setUserRole(input: SetUserRoleInput!): AdministerUserResult! @auth(requires: ADMIN)",
+        "searchUsers(prefix: String!, first: Int! = 10): [User!]!",
+        "isFollowedByViewer: Boolean!",
+        "union ProfileResult = User | ValidationProblem | ConflictProblem",
+        "union LinkWalletResult = Wallet | SiweProblem | ConflictProblem | ValidationProblem",
     ] {
         assert!(sdl.contains(promised), "{promised}");
     }

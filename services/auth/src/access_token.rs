@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use ids::{AccountId, SessionId, UserId};
-use jsonwebtoken::{Algorithm, Header, errors::Error};
+use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::signing_key::SigningKey;
+use crate::{error::Error, signing_key::Keyring};
 
 /// For whom tokens are made.
 const AUDIENCE: &str = "vitrine";
@@ -15,7 +15,7 @@ const AUDIENCE: &str = "vitrine";
 #[derive(Clone)]
 pub(crate) struct Issuer {
     issuer: String,
-    key: SigningKey,
+    keys: Keyring,
 }
 
 /// What a token says.
@@ -34,11 +34,16 @@ struct Claims<'a> {
 }
 
 impl Issuer {
-    pub(crate) fn new(issuer: String, key: SigningKey) -> Issuer {
-        Issuer { issuer, key }
+    pub(crate) fn new(issuer: String, keys: Keyring) -> Issuer {
+        Issuer { issuer, keys }
     }
 
-    /// A token for a session.
+    /// The keys that sign.
+    pub(crate) const fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+
+    /// A token for a session, signed by the key of its time.
     pub(crate) fn sign(
         &self,
         session_id: SessionId,
@@ -48,11 +53,9 @@ impl Issuer {
         from: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<String, Error> {
-        let header = Header {
-            typ: Some("at+jwt".to_owned()),
-            kid: Some(self.key.kid.clone()),
-            ..Header::new(Algorithm::RS256)
-        };
+        let key = self.keys.at(from).ok_or(Error::Unavailable("a signing key"))?;
+        let header =
+            Header { typ: Some("at+jwt".to_owned()), kid: Some(key.kid), ..Header::new(Algorithm::RS256) };
         let claims = Claims {
             iss: &self.issuer,
             aud: AUDIENCE,
@@ -65,6 +68,6 @@ impl Issuer {
             exp: until.timestamp(),
             jti: Uuid::now_v7(),
         };
-        jsonwebtoken::encode(&header, &claims, &self.key.encoding)
+        Ok(jsonwebtoken::encode(&header, &claims, &key.encoding)?)
     }
 }

@@ -1,5 +1,7 @@
 //! Every way auth can fail, and what the caller is told.
 
+use std::time::Duration;
+
 use rpc::{Code, Refusal};
 use tonic::Status;
 
@@ -16,6 +18,14 @@ pub(crate) enum Error {
         path: &'static str,
         /// What is wrong with it.
         message: String,
+    },
+    /// Somebody asked too often.
+    #[error("too many attempts, try again in {} s", retry_after.as_secs() + 1)]
+    RateLimited {
+        /// When the next attempt may succeed.
+        retry_after: Duration,
+        /// Whether it is the first refusal in a while: only that one is recorded.
+        is_first: bool,
     },
     /// A service that had to be asked did not answer; the whole may be tried again.
     #[error("{0} is not available, try again")]
@@ -35,6 +45,9 @@ pub(crate) enum Refused {
     MessageMalformed(&'static str),
     #[error("the nonce was not issued here")]
     NonceUnknown,
+    /// It was issued for something or somebody else; whoever asks hears no more than of one that was never issued.
+    #[error("the nonce was not issued here")]
+    NonceForeign,
     #[error("the nonce was used already")]
     NonceUsed,
     #[error("the nonce has expired")]
@@ -55,6 +68,12 @@ pub(crate) enum Refused {
     SignatureInvalid,
     #[error("the user is suspended")]
     UserSuspended,
+    /// Somebody has a copy of the token; the session was ended.
+    #[error("the refresh token was used before, the session was ended")]
+    RefreshReused,
+    /// Unknown, past its end, or of a session that ended: whoever asks hears no more. Not a result that is recorded.
+    #[error("the refresh token is not good any more")]
+    RefreshExpired,
 }
 
 impl Refused {
@@ -63,6 +82,7 @@ impl Refused {
         match self {
             Refused::MessageMalformed(_) => ("MESSAGE_MALFORMED", "message_malformed"),
             Refused::NonceUnknown => ("NONCE_UNKNOWN", "nonce_unknown"),
+            Refused::NonceForeign => ("NONCE_UNKNOWN", "nonce_foreign"),
             Refused::NonceUsed => ("NONCE_USED", "nonce_used"),
             Refused::NonceExpired => ("NONCE_EXPIRED", "nonce_expired"),
             Refused::DomainMismatch => ("DOMAIN_MISMATCH", "domain_mismatch"),
@@ -72,7 +92,9 @@ impl Refused {
             Refused::MessageExpired => ("MESSAGE_EXPIRED", "message_expired"),
             Refused::MessageNotYetValid => ("MESSAGE_NOT_YET_VALID", "message_not_yet_valid"),
             Refused::SignatureInvalid => ("SIGNATURE_INVALID", "signature_invalid"),
-            Refused::UserSuspended => ("FORBIDDEN", "user_suspended"),
+            Refused::RefreshReused => ("REFRESH_REUSED", "refresh_reused"),
+            Refused::RefreshExpired => ("REFRESH_EXPIRED", "refresh_expired"),
+            Refused::UserSuspended => ("USER_SUSPENDED", "user_suspended"),
         }
     }
 }
@@ -87,6 +109,7 @@ impl Error {
     pub(crate) const fn result(&self) -> &'static str {
         match self {
             Error::Refused(refused) => refused.words().1,
+            Error::RateLimited { .. } => "rate_limited",
             _ => "unavailable",
         }
     }
@@ -98,14 +121,23 @@ impl From<Error> for Status {
             Error::Refused(refused) => {
                 let code = match refused {
                     Refused::UserSuspended => Code::Forbidden,
+                    Refused::RefreshReused | Refused::RefreshExpired => Code::Unauthenticated,
                     _ => Code::BadInput,
                 };
                 Refusal::new(code, refused.words().0, refused.to_string()).into()
             }
             Error::Field { path, message } => Refusal::field(path, "INVALID", message).into(),
-            Error::Unavailable(_) => {
-                let after = std::time::Duration::from_secs(1);
-                Refusal::new(Code::Unavailable, "UNAVAILABLE", err.to_string()).retry_after(after).into()
+            Error::RateLimited { retry_after, .. } => {
+                Refusal::new(Code::RateLimited, "RATE_LIMITED", err.to_string())
+                    .retry_after(retry_after)
+                    .into()
+            }
+            // A database with no connection left is busy: the same may work in a moment.
+            Error::Unavailable(_) | Error::Store(sqlx::Error::PoolTimedOut) => {
+                // Who is away is for the record and the log; the caller can do nothing with it.
+                let message = "something that is needed does not answer, try again";
+                let after = Duration::from_secs(1);
+                Refusal::new(Code::Unavailable, "UNAVAILABLE", message).retry_after(after).into()
             }
             Error::Store(err) => rpc::internal(anyhow::Error::from(err).context("the database failed")),
             Error::Token(err) => {

@@ -33,11 +33,13 @@ pub(crate) async fn follow_roles(
     fact: &RolesChanged,
     told_at: DateTime<Utc>,
 ) -> Result<Revocation, Error> {
-    store::upsert_roles(tx, fact.user_id, &fact.roles, fact.revision).await?;
+    let newest = store::upsert_roles(tx, fact.user_id, &fact.roles, fact.revision).await?;
     if !fact.is_reduced {
         return Ok(Revocation::default());
     }
-    // Sessions that were opened later have the roles that were there later.
-    let ended = store::revoke_of_user(tx, fact.user_id, Some(told_at), "role_removed").await?;
+    // What is open has the roles of before, also what was opened while this fact was on its way. If a later change came
+    // first, what was opened after it has the roles of that.
+    let before = newest.map(|since| since.max(told_at));
+    let ended = store::revoke_of_user(tx, fact.user_id, before, "role_removed").await?;
     tell(tx, fact.user_id, ended, "role_removed").await
 }

@@ -27,8 +27,11 @@ pub(crate) async fn follow_unlinked(
 ) -> Result<Revocation, Error> {
     let kind = Kind::of(&fact.kind);
     let identity = kind.identity(&fact.account_id);
-    store::unlink_account(tx, &identity, &fact.account_id, kind, fact.wallet_id).await?;
-    // The account may have been linked and used again since; those sessions are not meant.
-    let ended = store::revoke_of_account(tx, fact.user_id, &identity, told_at).await?;
+    let owner =
+        store::unlink_account(tx, &identity, &fact.account_id, kind, fact.user_id, fact.wallet_id).await?;
+    // The account may have been linked by the same user and used again since; those sessions are not meant. If it is not
+    // the user's now, all are: a session may have been opened while this fact was on its way.
+    let before = (owner == Some(fact.user_id)).then_some(told_at);
+    let ended = store::revoke_of_account(tx, fact.user_id, &identity, before).await?;
     tell(tx, fact.user_id, ended, "unlinked").await
 }

@@ -1,7 +1,7 @@
 //! The door for calls: parse, call, reply.
 
 use chrono::{DateTime, Utc};
-use ids::{SessionId, UserId};
+use ids::{AccountId, SessionId, UserId};
 use prost_types::Timestamp;
 use proto::auth::v1::{
     self as pb,
@@ -12,17 +12,24 @@ use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
     access_token::Issuer,
+    ask_again::Asker,
     error::Error,
     issue_nonce::issue_nonce,
-    model::{Client, Session},
+    limit::{Limits, Take},
+    list_login_events::{Place, list_login_events},
+    list_sessions::{Position, list_sessions},
+    model::{Aim, Client, Session},
     peers::Peers,
-    revoke_sessions::revoke_sessions,
+    prove_account::{Attempt, Errand, Prover},
+    refresh_session::{Refresh, Refreshed, refresh_session},
+    revoke_sessions::{Ask, revoke_sessions},
+    set_intent_context::{Note, set_intent_context},
     siwe::Rules,
-    store::{self, Mirror},
-    verify_siwe::{Attempt, SignIn, SignedIn, verify_siwe},
+    store::{self, Mirror, Recorded},
+    verify_ownership::verify_ownership,
+    verify_siwe::{SignIn, SignedIn, verify_siwe},
 };
 
-const SESSIONS_MAX: usize = 100;
 const USER_AGENT_MAX_CHARS: usize = 512;
 
 /// The door with what its calls need.
@@ -32,11 +39,31 @@ pub(crate) struct Door {
     peers: Peers,
     tokens: Issuer,
     mirror: Mirror,
+    limits: Limits,
+    asker: Asker,
 }
 
 impl Door {
-    pub(crate) fn new(db: PgPool, rules: Rules, peers: Peers, tokens: Issuer, mirror: Mirror) -> Door {
-        Door { db, rules, peers, tokens, mirror }
+    pub(crate) fn new(
+        db: PgPool,
+        rules: Rules,
+        peers: Peers,
+        tokens: Issuer,
+        mirror: Mirror,
+        limits: Limits,
+        asker: Asker,
+    ) -> Door {
+        Door { db, rules, peers, tokens, mirror, limits, asker }
+    }
+
+    fn prover(&self) -> Prover<'_> {
+        Prover {
+            db: &self.db,
+            rules: &self.rules,
+            peers: &self.peers,
+            mirror: &self.mirror,
+            limits: &self.limits,
+        }
     }
 
     /// The service as tonic wants it.
@@ -49,17 +76,32 @@ impl Door {
 impl AuthService for Door {
     async fn issue_nonce(
         &self,
-        _: Request<pb::IssueNonceRequest>,
+        request: Request<pb::IssueNonceRequest>,
     ) -> Result<Response<pb::IssueNonceResponse>, Status> {
-        let issued = issue_nonce(&self.db, &self.mirror, &self.peers.chains, &self.rules).await?;
+        let caller = rpc::caller::of(&request);
+        let request = request.into_inner();
+        let client = client(request.client.clone().unwrap_or_default())?;
+        self.limits.take_for(Take::Nonce, client.ip).await?;
+        let aim = match request.purpose() {
+            pb::NoncePurpose::Unspecified | pb::NoncePurpose::SignIn => {
+                Aim::SignIn { pre_session: pre_session(&request.pre_session)? }
+            }
+            pb::NoncePurpose::Link => {
+                let user_id = caller?.user_id.parse().map_err(|err| Error::field("caller.user_id", err))?;
+                Aim::Link { user_id }
+            }
+        };
+        let account = Some(&request.account_id).filter(|id| !id.is_empty()).map(|id| id.parse()).transpose();
+        let account: Option<AccountId> = account.map_err(|err| Error::field("account_id", err))?;
+        let issued = issue_nonce(self.prover(), &aim, account.as_ref()).await?;
         Ok(Response::new(pb::IssueNonceResponse {
             nonce: issued.nonce,
             expire_time: Some(timestamp(issued.expires_at)),
             domain: self.rules.domain().to_owned(),
             uri: self.rules.uri().to_owned(),
-            statement: self.rules.statement().to_owned(),
+            statement: self.rules.statement(&aim).to_owned(),
             chain_ids: issued.chains.iter().map(ToString::to_string).collect(),
-            message: String::new(),
+            message: issued.message.unwrap_or_default(),
         }))
     }
 
@@ -69,14 +111,9 @@ impl AuthService for Door {
     ) -> Result<Response<pb::VerifySiweResponse>, Status> {
         let request = request.into_inner();
         let client = client(request.client.unwrap_or_default())?;
-        let attempt = Attempt { message: request.message, signature: request.signature, client };
-        let with = SignIn {
-            db: &self.db,
-            rules: &self.rules,
-            peers: &self.peers,
-            tokens: &self.tokens,
-            mirror: &self.mirror,
-        };
+        let errand = Errand::SignIn { as_cookies: request.as_cookies, pre_session: request.pre_session };
+        let attempt = Attempt { message: request.message, signature: request.signature, client, errand };
+        let with = SignIn { prover: self.prover(), tokens: &self.tokens };
         Ok(Response::new(verify_siwe(&with, &attempt).await?.into()))
     }
 
@@ -86,11 +123,11 @@ impl AuthService for Door {
     ) -> Result<Response<pb::ValidateSessionResponse>, Status> {
         let session_id = session_id("session_id", &request.into_inner().session_id)?;
         let found = store::find_session(&self.db, session_id).await.map_err(Error::from)?;
-        let Some((session, standing)) = found else {
+        let Some((session, standing, now)) = found else {
             return Ok(Response::new(pb::ValidateSessionResponse::default()));
         };
         Ok(Response::new(pb::ValidateSessionResponse {
-            active: session.is_alive(Utc::now()) && standing.is_active(),
+            active: session.is_alive(now) && standing.is_active(),
             roles: standing.roles,
             session: Some(session.into()),
         }))
@@ -100,20 +137,14 @@ impl AuthService for Door {
         &self,
         request: Request<pb::RevokeSessionsRequest>,
     ) -> Result<Response<pb::RevokeSessionsResponse>, Status> {
-        let caller = rpc::caller::of(&request)?;
-        let user_id: UserId = caller.user_id.parse().map_err(|err| Error::field("caller.user_id", err))?;
+        let is_operator = rpc::caller::peer(&request).is_some_and(|peer| peer.name() == "operator");
+        let caller = if is_operator { None } else { Some(rpc::caller::of(&request)?) };
         let request = request.into_inner();
-        if request.session_ids.len() > SESSIONS_MAX {
-            return Err(Error::field("session_ids", "must be at most 100").into());
-        }
-        let reason = match request.reason.as_str() {
-            "signed_out" => "signed_out",
-            "" | "revoked" => "revoked",
-            _ => return Err(Error::field("reason", "must be signed_out or revoked").into()),
+        let ask = match caller {
+            Some(caller) => Ask::of_owner(&caller, &request)?,
+            None => Ask::of_operator(&request)?,
         };
-        let parse = |id: &String| session_id("session_ids", id);
-        let ids = request.session_ids.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-        let revoked = revoke_sessions(&self.db, &self.mirror, user_id, &ids, reason).await?;
+        let revoked = revoke_sessions(&self.db, &self.mirror, &ask).await?;
         Ok(Response::new(pb::RevokeSessionsResponse { revoked: i32::try_from(revoked).unwrap_or(i32::MAX) }))
     }
 
@@ -130,7 +161,7 @@ impl AuthService for Door {
         &self,
         _: Request<pb::ListRevocationsRequest>,
     ) -> Result<Response<pb::ListRevocationsResponse>, Status> {
-        let ids = store::list_revoked_alive(&self.db, Utc::now()).await.map_err(Error::from)?;
+        let ids = store::list_revoked_alive(&self.db).await.map_err(Error::from)?;
         Ok(Response::new(pb::ListRevocationsResponse {
             session_ids: ids.iter().map(ToString::to_string).collect(),
         }))
@@ -138,49 +169,103 @@ impl AuthService for Door {
 
     async fn verify_ownership(
         &self,
-        _: Request<pb::VerifyOwnershipRequest>,
+        request: Request<pb::VerifyOwnershipRequest>,
     ) -> Result<Response<pb::VerifyOwnershipResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let request = request.into_inner();
+        let client = client(request.client.unwrap_or_default())?;
+        let user_id: UserId = request.user_id.parse().map_err(|err| Error::field("user_id", err))?;
+        let errand = Errand::Link { user_id };
+        let attempt = Attempt { message: request.message, signature: request.signature, client, errand };
+        let owned = verify_ownership(self.prover(), &attempt, user_id).await?;
+        Ok(Response::new(pb::VerifyOwnershipResponse {
+            account_id: owned.account.to_lower(),
+            account_type: owned.method.kind().as_str().to_owned(),
+            method: owned.method.as_str().to_owned(),
+        }))
     }
 
     async fn refresh_session(
         &self,
-        _: Request<pb::RefreshSessionRequest>,
+        request: Request<pb::RefreshSessionRequest>,
     ) -> Result<Response<pb::RefreshSessionResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let request = request.into_inner();
+        let client = client(request.client.unwrap_or_default())?;
+        let with = Refresh {
+            db: &self.db,
+            tokens: &self.tokens,
+            mirror: &self.mirror,
+            limits: &self.limits,
+            asker: &self.asker,
+        };
+        Ok(Response::new(refresh_session(&with, &request.refresh_token, &client).await?.into()))
     }
 
     async fn list_sessions(
         &self,
-        _: Request<pb::ListSessionsRequest>,
+        request: Request<pb::ListSessionsRequest>,
     ) -> Result<Response<pb::ListSessionsResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let caller = rpc::caller::of(&request)?;
+        let user_id: UserId = caller.user_id.parse().map_err(|err| Error::field("caller.user_id", err))?;
+        let request = request.into_inner();
+        let (sessions, is_more) =
+            list_sessions(&self.db, user_id, request.page_size, &request.page_token).await?;
+        let positions: Vec<String> =
+            sessions.iter().map(|session| Position::after(session).to_string()).collect();
+        Ok(Response::new(pb::ListSessionsResponse {
+            next_page_token: positions.last().filter(|_| is_more).cloned().unwrap_or_default(),
+            sessions: sessions.into_iter().map(Into::into).collect(),
+            positions,
+        }))
     }
 
     async fn list_login_events(
         &self,
-        _: Request<pb::ListLoginEventsRequest>,
+        request: Request<pb::ListLoginEventsRequest>,
     ) -> Result<Response<pb::ListLoginEventsResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let caller = rpc::caller::of(&request)?;
+        let user_id: UserId = caller.user_id.parse().map_err(|err| Error::field("caller.user_id", err))?;
+        let request = request.into_inner();
+        let (events, is_more) =
+            list_login_events(&self.db, user_id, request.page_size, &request.page_token).await?;
+        let positions: Vec<String> = events.iter().map(|event| Place::after(event).to_string()).collect();
+        Ok(Response::new(pb::ListLoginEventsResponse {
+            next_page_token: positions.last().filter(|_| is_more).cloned().unwrap_or_default(),
+            events: events.into_iter().map(Into::into).collect(),
+            positions,
+        }))
     }
 
     async fn set_intent_context(
         &self,
-        _: Request<pb::SetIntentContextRequest>,
+        request: Request<pb::SetIntentContextRequest>,
     ) -> Result<Response<pb::SetIntentContextResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        set_intent_context(&self.db, &Note::parse(request.into_inner())?).await?;
+        Ok(Response::new(pb::SetIntentContextResponse {}))
     }
 
     async fn rotate_signing_key(
         &self,
-        _: Request<pb::RotateSigningKeyRequest>,
+        request: Request<pb::RotateSigningKeyRequest>,
     ) -> Result<Response<pb::RotateSigningKeyResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let rotated = self.tokens.keys().rotate(request.into_inner().at_once).await;
+        let scheduled =
+            rotated.map_err(|err| rpc::internal(err.context("the signing key was not rotated")))?;
+        Ok(Response::new(pb::RotateSigningKeyResponse {
+            kid: scheduled.kid,
+            signs_from: Some(timestamp(scheduled.signs_from)),
+        }))
     }
 }
 
 fn session_id(path: &'static str, text: &str) -> Result<SessionId, Error> {
     text.parse().map_err(|err| Error::field(path, err))
+}
+
+fn pre_session(bytes: &[u8]) -> Result<Option<[u8; 32]>, Error> {
+    match bytes {
+        [] => Ok(None),
+        _ => bytes.try_into().map(Some).map_err(|_| Error::field("pre_session", "must be a SHA-256")),
+    }
 }
 
 fn client(client: pb::ClientInfo) -> Result<Client, Error> {
@@ -217,7 +302,15 @@ impl From<Session> for pb::Session {
             expire_time: Some(timestamp(session.expires_at)),
             last_used_time: Some(timestamp(session.last_used_at)),
             revoke_time: session.revoked_at.map(timestamp),
-            ..Default::default()
+            chain_id: session.chain_id,
+            account_type: session.account_type,
+            fingerprint: session.fingerprint.unwrap_or_default(),
+            intent_context: session.intent_context.map(|context| pb::IntentContext {
+                chain_id: context.chain_id,
+                kind: context.kind,
+                intent_ids: context.intent_ids.iter().map(ToString::to_string).collect(),
+                update_time: Some(timestamp(context.updated_at)),
+            }),
         }
     }
 }
@@ -234,6 +327,37 @@ impl From<SignedIn> for pb::VerifySiweResponse {
             session: Some(signed_in.session.into()),
             tokens: Some(tokens),
             user_created: signed_in.is_new_user,
+        }
+    }
+}
+
+impl From<Refreshed> for pb::RefreshSessionResponse {
+    fn from(refreshed: Refreshed) -> pb::RefreshSessionResponse {
+        let tokens = pb::TokenPair {
+            access_token: refreshed.access_token,
+            access_expire_time: Some(timestamp(refreshed.session.access_expires_at)),
+            refresh_token: refreshed.refresh_token,
+            refresh_expire_time: Some(timestamp(refreshed.session.expires_at)),
+        };
+        pb::RefreshSessionResponse { session: Some(refreshed.session.into()), tokens: Some(tokens) }
+    }
+}
+
+impl From<Recorded> for pb::LoginEvent {
+    fn from(event: Recorded) -> pb::LoginEvent {
+        let text = |id: Option<uuid::Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
+        let account =
+            event.chain_id.zip(event.address).map(|(chain_id, address)| format!("{chain_id}:{address}"));
+        pb::LoginEvent {
+            id: event.id.to_string(),
+            user_id: text(event.user_id),
+            session_id: text(event.session_id),
+            account_id: account.unwrap_or_default(),
+            ip_address: event.ip_address.unwrap_or_default(),
+            user_agent: event.user_agent.unwrap_or_default(),
+            result: event.result,
+            domain: event.domain.unwrap_or_default(),
+            time: Some(timestamp(event.at)),
         }
     }
 }

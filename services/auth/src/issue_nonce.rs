@@ -1,16 +1,14 @@
 //! A nonce, and what a client needs to write a message around it.
 
 use chrono::{DateTime, Utc};
-use ids::ChainId;
+use ids::{AccountId, ChainId};
 use rand::{Rng, distr::Alphanumeric};
-use sqlx::PgPool;
 
 use crate::{
-    chains::Chains,
-    error::Error,
-    model::NONCE_LIFE,
-    siwe::Rules,
-    store::{self, Mirror},
+    error::{Error, Refused},
+    model::{Aim, NONCE_LIFE},
+    prove_account::Prover,
+    store,
 };
 
 /// 24 of 62 characters: 142 bits. Letters and digits only, which is all that the standard allows.
@@ -21,20 +19,29 @@ pub(crate) struct Issued {
     pub(crate) nonce: String,
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) chains: Vec<ChainId>,
+    /// What is to be signed, where the account is known.
+    pub(crate) message: Option<String>,
 }
 
-/// Issues a nonce; nobody needs to say for whom.
+/// Issues a nonce. For a sign-in nobody needs to say for whom; where the account is named, the nonce is good for it and
+/// its chain alone.
 pub(crate) async fn issue_nonce(
-    db: &PgPool,
-    mirror: &Mirror,
-    chains: &Chains,
-    rules: &Rules,
+    with: Prover<'_>,
+    aim: &Aim,
+    account: Option<&AccountId>,
 ) -> Result<Issued, Error> {
-    let chains = chains.enabled().await?.to_vec();
+    let chains = with.peers.chains.enabled().await?.to_vec();
+    if account.is_some_and(|account| !chains.contains(&account.chain_id)) {
+        return Err(Refused::ChainDisabled.into());
+    }
     let nonce = random_nonce();
-    let expires_at = store::insert_nonce(db, &nonce, rules.domain(), NONCE_LIFE).await?;
-    mirror.nonce_issued(&nonce, NONCE_LIFE);
-    Ok(Issued { nonce, expires_at, chains })
+    let domain = with.rules.domain();
+    let expires_at = store::insert_nonce(with.db, &nonce, domain, NONCE_LIFE, aim, account).await?;
+    with.mirror.nonce_issued(&nonce, NONCE_LIFE);
+    // By one clock: the database's, which decides about the nonce.
+    let issued_at = expires_at - NONCE_LIFE;
+    let message = account.map(|account| with.rules.compose(aim, account, &nonce, issued_at, expires_at));
+    Ok(Issued { nonce, expires_at, chains, message })
 }
 
 fn random_nonce() -> String {

@@ -1,4 +1,5 @@
-//! The services that auth asks: user, wallet, chain-registry. Each question has a deadline.
+//! The services that auth asks: user, wallet, chain-registry, and through the last one the chains. Each question has a
+//! deadline.
 
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use tonic::Status;
 use crate::{
     chains::Chains,
     config::PeerUrls,
+    contract::Contracts,
     error::Error,
+    limit::Limits,
     model::{Kind, Standing},
 };
 
@@ -26,6 +29,7 @@ pub(crate) struct Peers {
     user: UserServiceClient<Channel>,
     wallet: WalletServiceClient<Channel>,
     pub(crate) chains: Chains,
+    pub(crate) contracts: Contracts,
 }
 
 /// A user as user told.
@@ -37,20 +41,24 @@ pub(crate) struct Ensured {
 }
 
 impl Peers {
-    pub(crate) fn of(urls: &PeerUrls, identity: &rpc::Identity) -> anyhow::Result<Peers> {
+    pub(crate) fn of(urls: &PeerUrls, identity: &rpc::Identity, limits: Limits) -> anyhow::Result<Peers> {
         let registry =
             ChainRegistryServiceClient::new(rpc::channel("chain-registry", &urls.chain_registry, identity)?);
         Ok(Peers {
             user: UserServiceClient::new(rpc::channel("user", &urls.user, identity)?),
             wallet: WalletServiceClient::new(rpc::channel("wallet", &urls.wallet, identity)?),
-            chains: Chains::new(registry),
+            chains: Chains::new(registry.clone()),
+            contracts: Contracts::new(registry, limits),
         })
     }
 
     /// Whose the account is, if somebody's: wallet is the authority.
-    pub(crate) async fn owner(&self, account: &AccountId) -> Result<Option<UserId>, Error> {
+    pub(crate) async fn owner(&self, account: &AccountId, kind: Kind) -> Result<Option<UserId>, Error> {
         let asked = account.to_lower();
-        let request = ResolveAccountsRequest { account_ids: vec![asked.clone()], ..Default::default() };
+        let request = ResolveAccountsRequest {
+            account_ids: vec![asked.clone()],
+            account_type: kind.as_str().to_owned(),
+        };
         let mut wallet = self.wallet.clone();
         let answer = within("wallet", wallet.resolve_accounts(request)).await?;
         match answer.into_inner().user_id_by_account.get(&asked) {
@@ -60,9 +68,10 @@ impl Peers {
     }
 
     /// The user of an account that nobody has linked, made if need be.
-    pub(crate) async fn ensure_user(&self, account: &AccountId) -> Result<Ensured, Error> {
+    pub(crate) async fn ensure_user(&self, account: &AccountId, kind: Kind) -> Result<Ensured, Error> {
         let mut user = self.user.clone();
-        let request = EnsureUserRequest { account_id: account.to_lower(), ..Default::default() };
+        let request =
+            EnsureUserRequest { account_id: account.to_lower(), account_type: kind.as_str().to_owned() };
         let answer = within("user", user.ensure_user(request)).await?.into_inner();
         let user = answer.user.ok_or_else(|| strange("user"))?;
         let user_id = user.user_id.parse().map_err(|_| strange("user"))?;

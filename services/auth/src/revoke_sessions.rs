@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use events::auth::{SessionRevoked, session_revoked};
 use ids::{SessionId, UserId};
+use proto::{auth::v1::RevokeSessionsRequest, common::v1::Caller};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -12,6 +13,9 @@ use crate::{
     store::{self, Ended, Mirror},
 };
 
+/// Sessions that one request may name.
+const SESSIONS_MAX: usize = 100;
+
 /// Sessions that were ended, and until when a token of theirs could be alive.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Revocation {
@@ -19,16 +23,58 @@ pub(crate) struct Revocation {
     pub(crate) until: DateTime<Utc>,
 }
 
-/// Ends those of the sessions that are the caller's; the others are passed over in silence.
-pub(crate) async fn revoke_sessions(
-    db: &PgPool,
-    mirror: &Mirror,
+/// Which sessions are to end.
+pub(crate) struct Ask {
     user_id: UserId,
-    session_ids: &[SessionId],
+    which: Which,
     reason: &'static str,
-) -> Result<usize, Error> {
+}
+
+enum Which {
+    These(Vec<SessionId>),
+    AllBut(Vec<SessionId>),
+}
+
+impl Ask {
+    /// What somebody asks about sessions of their own.
+    pub(crate) fn of_owner(caller: &Caller, request: &RevokeSessionsRequest) -> Result<Ask, Error> {
+        if !request.user_id.is_empty() {
+            return Err(Error::field("user_id", "is for an operator only"));
+        }
+        if request.session_ids.len() > SESSIONS_MAX {
+            return Err(Error::field("session_ids", "must be at most 100"));
+        }
+        let parse = |id: &String| id.parse().map_err(|err| Error::field("session_ids", err));
+        let ids = request.session_ids.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        Ok(Ask {
+            user_id: caller.user_id.parse().map_err(|err| Error::field("caller.user_id", err))?,
+            which: if request.all_but_given { Which::AllBut(ids) } else { Which::These(ids) },
+            reason: match request.reason.as_str() {
+                "signed_out" => "signed_out",
+                "" | "revoked" => "revoked",
+                _ => return Err(Error::field("reason", "must be signed_out or revoked")),
+            },
+        })
+    }
+
+    /// What an operator asks: all of somebody's sessions.
+    pub(crate) fn of_operator(request: &RevokeSessionsRequest) -> Result<Ask, Error> {
+        if !request.session_ids.is_empty() {
+            return Err(Error::field("session_ids", "are for their owner only"));
+        }
+        let user_id = request.user_id.parse().map_err(|err| Error::field("user_id", err))?;
+        Ok(Ask { user_id, which: Which::AllBut(Vec::new()), reason: "revoked" })
+    }
+}
+
+/// Ends those of the sessions that are the user's; the others are passed over in silence.
+pub(crate) async fn revoke_sessions(db: &PgPool, mirror: &Mirror, ask: &Ask) -> Result<usize, Error> {
+    let (user_id, reason) = (ask.user_id, ask.reason);
     let mut tx = db.begin().await?;
-    let ended = store::revoke_by_ids(&mut tx, user_id, session_ids, reason).await?;
+    let ended = match &ask.which {
+        Which::These(ids) => store::revoke_by_ids(&mut tx, user_id, ids, reason).await?,
+        Which::AllBut(kept) => store::revoke_all_but(&mut tx, user_id, kept, reason).await?,
+    };
     let revocation = tell(&mut tx, user_id, ended, reason).await?;
     tx.commit().await?;
     mirror.sessions_revoked(&revocation);

@@ -1,7 +1,11 @@
 //! Whose key signed: EIP-191 over the bytes as they were received.
 
-use alloy::primitives::Signature;
+use alloy::primitives::{eip191_hash_message, keccak256};
 use ids::Address;
+use secp256k1::{
+    Message, SECP256K1,
+    ecdsa::{RecoverableSignature, RecoveryId},
+};
 
 /// The address whose key signed the message; `None` for what is no signature of a key.
 ///
@@ -10,24 +14,31 @@ use ids::Address;
 pub(crate) fn recover(message: &[u8], signature: &[u8]) -> Option<Address> {
     let bytes: &[u8; 65] = signature.try_into().ok()?;
     let parity = match bytes[64] {
-        0 | 27 => false,
-        1 | 28 => true,
+        0 | 27 => RecoveryId::Zero,
+        1 | 28 => RecoveryId::One,
         _ => return None,
     };
-    let signature = Signature::from_bytes_and_parity(&bytes[..64], parity);
-    if signature.normalize_s().is_some() {
+    let signature = RecoverableSignature::from_compact(&bytes[..64], parity).ok()?;
+    let standard = signature.to_standard();
+    let mut lower = standard;
+    lower.normalize_s();
+    if lower != standard {
         return None;
     }
-    let address = signature.recover_address_from_msg(message).ok()?;
-    (!address.is_zero()).then(|| address.into())
+    let digest = Message::from_digest(eip191_hash_message(message).0);
+    let key = SECP256K1.recover_ecdsa(digest, &signature).ok()?;
+    let hash = keccak256(&key.serialize_uncompressed()[1..]);
+    let address = Address::from_slice(&hash[12..]).ok()?;
+    (!address.is_zero()).then_some(address)
 }
 
 #[cfg(test)]
 mod tests {
     use alloy::{
-        primitives::U256,
+        primitives::{Signature, U256},
         signers::{SignerSync, local::PrivateKeySigner},
     };
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -73,5 +84,36 @@ mod tests {
         let as_library = Signature::from_bytes_and_parity(&twin[..64], twin[64] == 28);
         assert_eq!(as_library.recover_address_from_msg(b"hello").ok().map(Into::into), Some(address));
         assert_eq!(recover(b"hello", &twin), None);
+    }
+
+    #[test]
+    fn a_signature_that_another_implementation_made_names_its_signer() {
+        // web3.js' documentation of `accounts.sign`, which hashes as EIP-191 says.
+        let signature = alloy::primitives::hex!(
+            "b91467e570a6466aa9e9876cbcd013baba02900b8979d43fe208a4a4f339f5fd6007e74cd82e037b800186422fc2da167c747ef045e5d18a5f5d4300f8e1a0291c"
+        );
+        let signer = "0x2c7536E3605D9C16a7a3D7b1898e529396a65c23".parse().unwrap();
+        assert_eq!(recover(b"Some data", &signature), Some(signer));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(message in any::<Vec<u8>>(), signature in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = recover(&message, &signature);
+        }
+
+        /// Of what has the one form, both implementations say the same.
+        #[test]
+        fn whatever_is_recovered_is_what_pure_rust_recovers(
+            mut bytes in prop::collection::vec(any::<u8>(), 65..=65),
+            parity in any::<bool>(),
+        ) {
+            // Below the half of the order, so that it is a signature more often than not.
+            bytes[32] &= 0x3f;
+            bytes[64] = 27 + u8::from(parity);
+            let other = Signature::from_bytes_and_parity(&bytes[..64], parity);
+            let expected = other.recover_address_from_msg(b"hello").ok().map(Address::from);
+            prop_assert_eq!(recover(b"hello", &bytes), expected);
+        }
     }
 }

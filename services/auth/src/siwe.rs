@@ -1,10 +1,15 @@
 //! EIP-4361, strictly: what a message says, and whether this site may believe it at this time. Bytes in, no clock, no I/O.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use ids::{AccountId, Address, ChainId};
+use anyhow::Context;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use ids::{AccountId, Address, ChainId, UserId};
 use signinwithethereum::{Message as Parsed, TimeStamp};
 
-use crate::{config::Config, error::Refused, model::CLOCK_SKEW};
+use crate::{
+    config::Config,
+    error::Refused,
+    model::{Aim, CLOCK_SKEW},
+};
 
 const MESSAGE_MAX_BYTES: usize = 16 * 1024;
 const STATEMENT_MAX_BYTES: usize = 512;
@@ -19,6 +24,7 @@ pub(crate) struct Message {
     pub(crate) scheme: Option<String>,
     pub(crate) domain: String,
     pub(crate) account: AccountId,
+    pub(crate) statement: Option<String>,
     pub(crate) uri: String,
     pub(crate) nonce: String,
     pub(crate) issued_at: DateTime<Utc>,
@@ -65,6 +71,7 @@ pub(crate) fn parse(text: &str) -> Result<Message, Refused> {
         scheme: parsed.scheme,
         domain: parsed.domain.to_string(),
         account: AccountId::new(chain_id, Address::new(parsed.address)),
+        statement: parsed.statement,
         uri: parsed.uri.to_string(),
         nonce: parsed.nonce,
         issued_at: time(&parsed.issued_at)?,
@@ -105,6 +112,7 @@ pub(crate) struct Rules {
     domains: Vec<String>,
     origins: Vec<String>,
     statement: String,
+    link_statement: String,
 }
 
 impl Rules {
@@ -114,7 +122,39 @@ impl Rules {
         let (domains, origins) = (lower(&config.domains), lower(&config.origins));
         anyhow::ensure!(!domains.is_empty(), "domains: at least one is needed");
         anyhow::ensure!(!origins.is_empty(), "origins: at least one is needed");
-        Ok(Rules { domains, origins, statement: config.statement.clone() })
+        let (statement, link_statement) = (config.statement.clone(), config.link_statement.clone());
+        anyhow::ensure!(statement != link_statement, "link_statement: it must not say the same as statement");
+        let rules = Rules { domains, origins, statement, link_statement };
+        for aim in [Aim::SignIn { pre_session: None }, Aim::Link { user_id: UserId::new() }] {
+            let account = AccountId::new(ChainId::new(1)?, Address::new([1; 20]));
+            let message = rules.compose(&aim, &account, "00000000", Utc::now(), Utc::now());
+            let parsed = parse(&message).and_then(|message| rules.check_site(&message));
+            parsed.context("domains, origins, statement, link_statement: no message can be made of them")?;
+        }
+        Ok(rules)
+    }
+
+    /// The message that this site would write for an account.
+    pub(crate) fn compose(
+        &self,
+        aim: &Aim,
+        account: &AccountId,
+        nonce: &str,
+        issued_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> String {
+        let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        format!(
+            "{} wants you to sign in with your Ethereum account:\n{}\n\n{}\n\nURI: {}\nVersion: 1\nChain ID: {}\n\
+             Nonce: {nonce}\nIssued At: {}\nExpiration Time: {}",
+            self.domain(),
+            account.address,
+            self.statement(aim),
+            self.uri(),
+            account.chain_id.number(),
+            time(issued_at),
+            time(expires_at),
+        )
     }
 
     /// The domain that clients are told to use.
@@ -128,8 +168,25 @@ impl Rules {
     }
 
     /// What people read when they sign.
-    pub(crate) fn statement(&self) -> &str {
-        &self.statement
+    pub(crate) fn statement(&self, aim: &Aim) -> &str {
+        match aim {
+            Aim::SignIn { .. } => &self.statement,
+            Aim::Link { .. } => &self.link_statement,
+        }
+    }
+
+    /// Whether people could read what their signature is for. Clients may write a statement of their own, but nobody links
+    /// a wallet by what looks like a sign-in.
+    pub(crate) fn check_statement(&self, message: &Message, aim: &Aim) -> Result<(), Refused> {
+        let is_told = match aim {
+            Aim::SignIn { .. } => true,
+            Aim::Link { .. } => message.statement.as_deref() == Some(self.link_statement.as_str()),
+        };
+        if is_told {
+            Ok(())
+        } else {
+            Err(Refused::MessageMalformed("it does not say that a wallet is linked"))
+        }
     }
 
     /// Whether the message is for this site.

@@ -1,27 +1,53 @@
 //! Everything that auth says to its stores, one function a statement: here nonces and keys, beside it the rest.
 
+mod audit;
+mod bucket;
+mod keys;
 mod mirror;
 mod people;
+mod proof;
+mod refresh;
 mod session;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use ids::AccountId;
+use sqlx::PgPool;
+use uuid::Uuid;
 
+pub(crate) use audit::{
+    Recorded, delete_old_login_events, delete_old_nonces, delete_old_revocations, insert_login_event,
+    list_login_events,
+};
+pub(crate) use bucket::Buckets;
+pub(crate) use keys::{
+    delete_old_keys, find_newest_key, insert_signing_key, list_public_keys, list_signing_keys,
+    lock_signing_keys, retire_other_keys,
+};
 pub(crate) use mirror::Mirror;
 pub(crate) use people::{
-    find_owner, insert_account, lock_owner, lock_standing, unlink_account, upsert_roles, upsert_status,
+    KnownLink, find_link, insert_account, lock_account, lock_link, lock_standing, unlink_account,
+    upsert_roles, upsert_status,
+};
+pub(crate) use proof::{Asked, find_proof, list_due_proofs, mark_verified, take_lease};
+pub(crate) use refresh::{
+    Family, Successor, Touch, delete_old_sessions, forget_salts, is_unlinked_since, list_chain, lock_family,
+    rotate_token, touch_session,
 };
 pub(crate) use session::{
-    Ended, NewSession, find_session, insert_login_event, insert_refresh_token, insert_revocation,
-    insert_session, list_revoked_alive, revoke_by_ids, revoke_of_account, revoke_of_user,
+    Ended, NewSession, Proof, clock, find_session, insert_refresh_token, insert_revocation, insert_session,
+    list_revoked_alive, list_sessions, revoke_all_but, revoke_by_ids, revoke_of_account, revoke_of_user,
+    update_intent_context,
 };
 
-use crate::signing_key::StoredKey;
+use crate::model::Aim;
 
 /// What a nonce was bound to when it was issued.
 pub(crate) struct Burned {
     pub(crate) account_id: Option<String>,
     pub(crate) chain_id: Option<String>,
+    pub(crate) purpose: String,
+    pub(crate) user_id: Option<Uuid>,
+    pub(crate) pre_session: Option<Vec<u8>>,
 }
 
 /// Issues a nonce; the database's clock decides about its end, then and later.
@@ -30,13 +56,24 @@ pub(crate) async fn insert_nonce(
     nonce: &str,
     domain: &str,
     life: TimeDelta,
+    aim: &Aim,
+    account: Option<&AccountId>,
 ) -> Result<DateTime<Utc>, sqlx::Error> {
+    let (purpose, user_id, pre_session) = match aim {
+        Aim::SignIn { pre_session } => ("sign_in", None, pre_session.as_ref()),
+        Aim::Link { user_id } => ("link", Some(user_id.0), None),
+    };
     sqlx::query_scalar!(
-        "insert into auth_nonces (nonce, domain, expires_at)
-         values ($1, $2, now() + make_interval(secs => $3)) returning expires_at",
+        "insert into auth_nonces (nonce, domain, expires_at, purpose, user_id, pre_session, account_id, chain_id)
+         values ($1, $2, now() + make_interval(secs => $3), $4, $5, $6, $7, $8) returning expires_at",
         nonce,
         domain,
         life.as_seconds_f64(),
+        purpose,
+        user_id,
+        pre_session.map(<[u8; 32]>::as_slice),
+        account.map(|account| account.address.to_lower()),
+        account.map(|account| account.chain_id.to_string()),
     )
     .fetch_one(db)
     .await
@@ -47,7 +84,8 @@ pub(crate) async fn burn_nonce(db: &PgPool, nonce: &str) -> Result<Option<Burned
     sqlx::query_as!(
         Burned,
         "update auth_nonces set used = true, used_at = now()
-         where nonce = $1 and not used and expires_at > now() returning account_id, chain_id",
+         where nonce = $1 and not used and expires_at > now()
+         returning account_id, chain_id, purpose, user_id, pre_session",
         nonce
     )
     .fetch_optional(db)
@@ -57,58 +95,4 @@ pub(crate) async fn burn_nonce(db: &PgPool, nonce: &str) -> Result<Option<Burned
 /// Whether a nonce was used; `None` if it was never issued.
 pub(crate) async fn find_nonce_used(db: &PgPool, nonce: &str) -> Result<Option<bool>, sqlx::Error> {
     sqlx::query_scalar!("select used from auth_nonces where nonce = $1", nonce).fetch_optional(db).await
-}
-
-/// Forgets nonces that ended a day ago, a bounded number at a time.
-pub(crate) async fn delete_old_nonces(db: &PgPool) -> Result<u64, sqlx::Error> {
-    let deleted = sqlx::query!(
-        "delete from auth_nonces where nonce in
-             (select nonce from auth_nonces where expires_at < now() - interval '1 day' limit 10000)"
-    )
-    .execute(db)
-    .await?;
-    Ok(deleted.rows_affected())
-}
-
-/// Makes processes that look for a signing key wait for each other.
-pub(crate) async fn lock_signing_keys(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('signing keys', 0))").execute(tx).await?;
-    Ok(())
-}
-
-/// The newest key that may sign.
-pub(crate) async fn find_signing_key(db: impl PgExecutor<'_>) -> Result<Option<StoredKey>, sqlx::Error> {
-    sqlx::query_as!(
-        StoredKey,
-        "select kid, private_pem from signing_keys where retired_at is null and signs_from <= now()
-         order by signs_from desc, kid limit 1"
-    )
-    .fetch_optional(db)
-    .await
-}
-
-/// Keeps a key.
-pub(crate) async fn insert_signing_key(
-    tx: &mut PgConnection,
-    key: &StoredKey,
-    public: &serde_json::Value,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into signing_keys (kid, algorithm, private_pem, public_jwk) values ($1, 'RS256', $2, $3)",
-        key.kid,
-        key.private_pem,
-        public,
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// The public halves of the keys whose signatures are still accepted, the newest first.
-pub(crate) async fn list_public_keys(db: impl PgExecutor<'_>) -> Result<Vec<serde_json::Value>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "select public_jwk from signing_keys where retired_at is null or retired_at > now() order by signs_from desc, kid"
-    )
-    .fetch_all(db)
-    .await
 }

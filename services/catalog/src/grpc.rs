@@ -24,7 +24,7 @@ use crate::{
     position::{After, Newest, Number, Place, cut, page_size},
     put_pending_collection::put_pending_collection,
     remove_pending_collection::remove_pending_collection,
-    store::{collections, reads},
+    store::{collections, owners, reads},
 };
 
 const MOST_IDS: usize = 100;
@@ -221,9 +221,17 @@ impl CatalogService for Door {
 
     async fn owner_stats(
         &self,
-        _: Request<proto::catalog::v1::OwnerStatsRequest>,
-    ) -> Result<Response<proto::catalog::v1::OwnerStatsResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        request: Request<OwnerStatsRequest>,
+    ) -> Result<Response<OwnerStatsResponse>, Status> {
+        let asked = request.into_inner().addresses;
+        if asked.len() > MOST_IDS {
+            return Err(Error::field("addresses", "must be at most 100").into());
+        }
+        let holders: Vec<(Address, Option<ChainId>)> =
+            asked.iter().map(|text| holder(text)).collect::<Result<_, Error>>()?;
+        let found = owners::count_holdings(&self.db, &holders).await.map_err(Error::from)?;
+        let owners = asked.into_iter().zip(&found).map(|(address, held)| picture::owner_stats(address, held));
+        Ok(Response::new(OwnerStatsResponse { owners: owners.collect() }))
     }
 }
 
@@ -242,6 +250,15 @@ fn optional<T: std::str::FromStr<Err = ids::Invalid>>(
     text: &str,
 ) -> Result<Option<T>, Error> {
     if text.is_empty() { Ok(None) } else { parse(path, text).map(Some) }
+}
+
+/// An address on whatever chain, or an account on one: a contract is somebody else's on another.
+fn holder(text: &str) -> Result<(Address, Option<ChainId>), Error> {
+    if text.contains(':') {
+        let account: ids::AccountId = parse("addresses", text)?;
+        return Ok((account.address, Some(account.chain_id)));
+    }
+    Ok((parse("addresses", text)?, None))
 }
 
 fn contract_of(path: &'static str, contract: &ContractRef) -> Result<(ChainId, Address), Error> {

@@ -10,7 +10,7 @@ pub(crate) use collection::{Aspect, Birth, Collection, Pending, Picture, Told, s
 pub use difference::Difference;
 pub(crate) use entry::{Entry, Kind, Mark, Moved, Origin, deciding};
 pub(crate) use text::{clean, without_nul};
-pub(crate) use token::{Activity, Holding, Token};
+pub(crate) use token::{Activity, Held, Holding, Token};
 
 use ids::{Address, ChainId, TokenId};
 use uuid::Uuid;

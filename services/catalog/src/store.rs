@@ -8,5 +8,6 @@ pub(crate) mod audit;
 pub(crate) mod collections;
 pub(crate) mod ledger;
 pub(crate) mod metadata;
+pub(crate) mod owners;
 pub(crate) mod reads;
 pub(crate) mod tokens;

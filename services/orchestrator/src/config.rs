@@ -48,6 +48,8 @@ pub struct PeerUrls {
     pub catalog: Url,
     /// Whose wallet is whose.
     pub wallet: Url,
+    /// Told what a session is preparing.
+    pub auth: Url,
 }
 
 fn eight() -> u32 {

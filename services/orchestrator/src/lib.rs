@@ -2,6 +2,7 @@
 //!
 //! | door in  | `grpc.rs`: PrepareCreateCollection, PrepareMint721, PrepareMint1155, TrackTx, GetIntent, ListIntents, CancelIntent; ResolveIntent for subs-worker |
 //! | door out | `intents.domain`: upserted.{intentId}                                                      |
+//! | asks     | chain-registry, catalog, wallet; tells auth.SetIntentContext what a session is preparing    |
 //! | owns     | `orchestrator_db`: tx_intents, tx_intent_steps, tx_candidates, catalogued_entities, catalogued_txs, session_intent_audit; `intent:status:{intentId}` |
 //! | promises | one request id of a user is one intent, whatever was sent at once or lost on the way       |
 //! |          | a state that ends an intent is true: the chain's depth was waited for                      |

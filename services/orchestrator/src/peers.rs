@@ -1,9 +1,10 @@
-//! The services that orchestrator asks or tells: wallet, catalog, chain-registry. Each call has a deadline.
+//! The services that orchestrator asks or tells: wallet, catalog, chain-registry, auth. Each call has a deadline.
 
 use std::time::Duration;
 
 use ids::{Address, ChainId, IntentId, UserId};
 use proto::{
+    auth::v1::{SetIntentContextRequest, auth_service_client::AuthServiceClient},
     catalog::v1::{
         PutPendingCollectionRequest, RemovePendingCollectionRequest,
         catalog_service_client::CatalogServiceClient,
@@ -24,6 +25,8 @@ use crate::{
 };
 
 const ANSWERS_WITHIN: Duration = Duration::from_millis(1500);
+/// What nothing depends on is not waited for longer.
+const NOTES_WITHIN: Duration = Duration::from_millis(500);
 
 /// The clients.
 #[derive(Clone)]
@@ -31,6 +34,7 @@ pub(crate) struct Peers {
     pub(crate) registry: ChainRegistryServiceClient<Channel>,
     catalog: CatalogServiceClient<Channel>,
     wallet: WalletServiceClient<Channel>,
+    auth: AuthServiceClient<Channel>,
 }
 
 impl Peers {
@@ -40,6 +44,7 @@ impl Peers {
             registry: ChainRegistryServiceClient::new(registry),
             catalog: CatalogServiceClient::new(rpc::channel("catalog", &urls.catalog, identity)?),
             wallet: WalletServiceClient::new(rpc::channel("wallet", &urls.wallet, identity)?),
+            auth: AuthServiceClient::new(rpc::channel("auth", &urls.auth, identity)?),
         })
     }
 
@@ -91,6 +96,21 @@ impl Peers {
         let mut catalog = self.catalog.clone();
         answered("catalog", timeout(ANSWERS_WITHIN, catalog.remove_pending_collection(request)).await)
             .map(drop)
+    }
+
+    /// Tells auth what a session is preparing. It is a note for the session's owner: one that is lost is no harm.
+    pub(crate) async fn note_intent(&self, intent: &Intent) {
+        let Some(session_id) = intent.session_id.clone() else { return };
+        let request = SetIntentContextRequest {
+            session_id,
+            user_id: intent.created_by.to_string(),
+            chain_id: intent.chain_id.to_string(),
+            kind: intent.kind.as_str().to_owned(),
+            intent_id: intent.intent_id.to_string(),
+        };
+        let mut auth = self.auth.clone();
+        // The answer is logged; there is nothing else to do with it.
+        drop(answered("auth", timeout(NOTES_WITHIN, auth.set_intent_context(request)).await));
     }
 }
 

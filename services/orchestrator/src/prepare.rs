@@ -178,5 +178,6 @@ pub(crate) async fn store_prepared(
     launch::failpoint("orch.intent_inserted");
     tx.commit().await?;
     tools.statuses.put(&prepared.intent);
+    tools.peers.note_intent(&prepared.intent).await;
     Ok(prepared)
 }

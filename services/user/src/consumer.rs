@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ensure_user::create,
+    find_users::show_change,
     follow_wallet::follow_wallet,
     mark_stats::{concerns, mark_stats},
     model::{Account, Word},
-    store,
+    store::{self, Cache},
 };
 
 /// Reads `user.auth.logged_in`.
@@ -37,10 +38,15 @@ pub(crate) async fn wallets(bus: Bus, db: PgPool, stopping: CancellationToken) -
 }
 
 /// Reads `user.stats.changed`.
-pub(crate) async fn stats(bus: Bus, db: PgPool, stopping: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn stats(
+    bus: Bus,
+    db: PgPool,
+    cache: Cache,
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
     let handler = move |envelope: Envelope| {
-        let db = db.clone();
-        async move { on_stats_changed(&db, &envelope).await }
+        let (db, cache) = (db.clone(), cache.clone());
+        async move { on_stats_changed(&db, &cache, &envelope).await }
     };
     bus::consume(bus, &topology::USER_STATS_CHANGED, handler, stopping).await
 }
@@ -52,7 +58,7 @@ pub(crate) async fn on_logged_in(db: &PgPool, envelope: &Envelope) -> Result<Han
     if !bus::inbox::first_time(&mut tx, &envelope.id, envelope.time).await? {
         return Ok(Handled::all());
     }
-    let account = Account::eoa(&fact.account_id);
+    let account = Account::of(&fact.account_type, &fact.account_id);
     store::lock_account(&mut tx, &account.identity).await?;
     // Only with the user is the account made: an account that is known to belong to nobody was unlinked since.
     if create(&mut tx, fact.user_id).await?
@@ -82,13 +88,18 @@ pub(crate) async fn on_wallet_changed(db: &PgPool, envelope: &Envelope) -> Resul
     Ok(Handled::all())
 }
 
-/// Marks whose figures may have changed.
-pub(crate) async fn on_stats_changed(db: &PgPool, envelope: &Envelope) -> Result<Handled, Failure> {
+/// Marks whose figures may have changed, and makes a creator of whoever has a first collection.
+pub(crate) async fn on_stats_changed(
+    db: &PgPool,
+    cache: &Cache,
+    envelope: &Envelope,
+) -> Result<Handled, Failure> {
     let concerns = concerns(envelope)?;
     let mut tx = db.begin().await?;
     if bus::inbox::first_time(&mut tx, &envelope.id, envelope.time).await? {
-        mark_stats(&mut tx, &concerns).await?;
+        let creators = mark_stats(&mut tx, &concerns).await?;
         tx.commit().await?;
+        show_change(db, cache, &creators).await?;
     }
     Ok(Handled::all())
 }

@@ -1,6 +1,6 @@
 //! The user of an account, created if it is missing: however many ask at once, there is one.
 
-use ids::{AccountId, UserId};
+use ids::UserId;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
@@ -9,11 +9,9 @@ use crate::{
     store,
 };
 
-/// The user of an account, and whether this call created it.
-///
-/// The request does not say what kind of account it is; whoever signs in has a key.
-pub(crate) async fn ensure_user(db: &PgPool, account: &AccountId) -> Result<(User, bool), Error> {
-    let account = Account::eoa(account);
+/// The user of an account, and whether this call created it. The same address is one person's key and another person's
+/// contract: the kind of the account, which the signature proved, says which.
+pub(crate) async fn ensure_user(db: &PgPool, account: &Account) -> Result<(User, bool), Error> {
     // Nearly every call is about somebody known: that needs no lock.
     if let Some(user) = store::find_by_identities(db, std::slice::from_ref(&account.identity)).await? {
         return Ok((user, false));
@@ -25,7 +23,7 @@ pub(crate) async fn ensure_user(db: &PgPool, account: &AccountId) -> Result<(Use
     }
     let user_id = UserId::new();
     create(&mut tx, user_id).await?;
-    store::upsert_ensured_account(&mut tx, &account, user_id).await?;
+    store::upsert_ensured_account(&mut tx, account, user_id).await?;
     let user = store::find_by_id(&mut *tx, user_id).await?.ok_or(Error::Changed)?;
     tx.commit().await?;
     Ok((user, true))
@@ -39,7 +37,7 @@ pub(crate) async fn create(tx: &mut PgConnection, user_id: UserId) -> Result<boo
     store::insert_profile(tx, user_id).await?;
     store::insert_preferences(tx, user_id).await?;
     store::insert_stats(tx, user_id).await?;
-    store::insert_role(tx, user_id, "user").await?;
+    store::insert_role(tx, user_id, "user", None).await?;
     Ok(true)
 }
 
@@ -50,8 +48,12 @@ mod tests {
     use super::*;
     use crate::MIGRATOR;
 
-    fn account(chain: u64, address: u8) -> AccountId {
-        format!("eip155:{chain}:0x{}", format!("{address:02x}").repeat(20)).parse().unwrap()
+    fn account(chain: u64, address: u8) -> Account {
+        Account::eoa(&format!("eip155:{chain}:0x{}", format!("{address:02x}").repeat(20)).parse().unwrap())
+    }
+
+    fn contract(chain: u64, address: u8) -> Account {
+        Account::contract(&account(chain, address).account_id.parse().unwrap())
     }
 
     async fn count(db: &PgPool, table: &'static str) -> i64 {
@@ -63,7 +65,7 @@ mod tests {
     async fn eight_at_once_make_one_user_with_all_its_rows() {
         let db = testkit::database(&MIGRATOR).await;
         // The same key on different chains is one person.
-        let accounts: Vec<AccountId> = (0..8).map(|n| account(1 + n % 3, 7)).collect();
+        let accounts: Vec<Account> = (0..8).map(|n| account(1 + n % 3, 7)).collect();
         let users = join_all(accounts.iter().map(|account| ensure_user(&db.pool, account))).await;
         let users: Vec<(User, bool)> = users.into_iter().map(Result::unwrap).collect();
         assert_eq!(users.iter().filter(|(_, created)| *created).count(), 1);
@@ -75,6 +77,22 @@ mod tests {
         for table in ["users", "user_accounts", "user_roles", "profiles", "user_preferences", "user_stats"] {
             assert_eq!(count(&db.pool, table).await, 1, "{table}");
         }
+    }
+
+    #[tokio::test]
+    async fn one_address_is_a_persons_key_and_on_each_chain_another_persons_contract() {
+        let db = testkit::database(&MIGRATOR).await;
+        let accounts = [account(1, 7), contract(1, 7), contract(137, 7)];
+        let mut ids = Vec::new();
+        for account in &accounts {
+            let (user, created) = ensure_user(&db.pool, account).await.unwrap();
+            let (again, created_again) = ensure_user(&db.pool, account).await.unwrap();
+            assert!(created && !created_again);
+            assert_eq!(user.user_id, again.user_id);
+            ids.push(user.user_id);
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), 3);
     }
 
     #[tokio::test]

@@ -1,33 +1,51 @@
 //! The door for calls: parse, call, reply.
 
-use chrono::{DateTime, Utc};
-use ids::{AccountId, UserId};
-use prost_types::Timestamp;
+mod asked;
+mod picture;
+
 use proto::user::v1::{
     self as pb,
     get_user_request::By,
+    set_role_request::Who,
     user_service_server::{UserService, UserServiceServer},
 };
 use sqlx::PgPool;
 use tonic::{Request, Response, Status, service::Routes};
+use url::Url;
+use uuid::Uuid;
 
 use crate::{
     ensure_user::ensure_user,
     error::Error,
-    model::{Account, User},
-    store,
+    find_users::find_users,
+    list_follows::{FollowsAsk, list_follows},
+    model::{self, Account, Actor, Role},
+    set_follow::set_follow,
+    set_role::{RoleAsk, set_role},
+    set_status::{StatusAsk, set_status},
+    store::{self, Cache},
+    update_preferences::update_preferences,
+    update_profile::{Answer, update_profile},
 };
 
-/// How many ids one call may name.
-const BATCH_MAX: usize = 100;
+const PREFIX_LONGEST: usize = 30;
 
-/// The service as tonic wants it.
-pub(crate) fn routes(db: PgPool) -> Routes {
-    Routes::new(UserServiceServer::new(Door { db }))
+/// The service as tonic wants it. `media` is where this house serves pictures.
+pub(crate) fn routes(db: PgPool, cache: Cache, media: Url) -> Routes {
+    Routes::new(UserServiceServer::new(Door { db, cache, media }))
 }
 
 struct Door {
     db: PgPool,
+    cache: Cache,
+    media: Url,
+}
+
+impl Door {
+    /// What is committed is shown to whoever reads from now on.
+    async fn show(&self, user: &model::User) {
+        self.cache.put_all(std::slice::from_ref(user)).await;
+    }
 }
 
 #[tonic::async_trait]
@@ -36,7 +54,7 @@ impl UserService for Door {
         &self,
         request: Request<pb::EnsureUserRequest>,
     ) -> Result<Response<pb::EnsureUserResponse>, Status> {
-        let account = account("account_id", &request.into_inner().account_id)?;
+        let account = asked::account(request.get_ref())?;
         let (user, created) = ensure_user(&self.db, &account).await?;
         Ok(Response::new(pb::EnsureUserResponse { user: Some(user.into()), created }))
     }
@@ -46,16 +64,20 @@ impl UserService for Door {
         request: Request<pb::GetUserRequest>,
     ) -> Result<Response<pb::GetUserResponse>, Status> {
         let found = match request.into_inner().by {
-            Some(By::UserId(id)) => store::find_by_id(&self.db, user_id("user_id", &id)?).await,
-            Some(By::Username(name)) => store::find_by_username(&self.db, &name).await,
+            Some(By::UserId(id)) => {
+                let id = asked::user_id("user_id", &id)?;
+                find_users(&self.db, &self.cache, &[id]).await?.pop()
+            }
+            Some(By::Username(name)) => {
+                store::find_by_username(&self.db, &name).await.map_err(Error::from)?
+            }
             Some(By::AccountId(text)) => {
-                let account = account("account_id", &text)?;
-                let identities = [Account::eoa(&account).identity, Account::contract(&account).identity];
-                store::find_by_identities(&self.db, &identities).await
+                let identities = asked::identities(&asked::account_id("account_id", &text)?);
+                store::find_by_identities(&self.db, &identities).await.map_err(Error::from)?
             }
             None => return Err(Error::field("by", "must name a user").into()),
         };
-        let user = found.map_err(Error::from)?.ok_or(Error::NotFound)?;
+        let user = found.ok_or(Error::NotFound)?;
         Ok(Response::new(pb::GetUserResponse { user: Some(user.into()) }))
     }
 
@@ -63,118 +85,174 @@ impl UserService for Door {
         &self,
         request: Request<pb::BatchGetUsersRequest>,
     ) -> Result<Response<pb::BatchGetUsersResponse>, Status> {
-        let asked = request.into_inner().user_ids;
-        if asked.len() > BATCH_MAX {
-            return Err(Error::field("user_ids", "must be at most 100").into());
-        }
-        let ids = asked.iter().map(|id| user_id("user_ids", id)).collect::<Result<Vec<_>, _>>()?;
-        let users = store::list_by_ids(&self.db, &ids).await.map_err(Error::from)?;
+        let ids = asked::user_ids(&request.get_ref().user_ids)?;
+        let users = find_users(&self.db, &self.cache, &ids).await?;
         Ok(Response::new(pb::BatchGetUsersResponse { users: users.into_iter().map(Into::into).collect() }))
     }
 
     async fn search_users(
         &self,
-        _: Request<pb::SearchUsersRequest>,
+        request: Request<pb::SearchUsersRequest>,
     ) -> Result<Response<pb::SearchUsersResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let ask = request.into_inner();
+        let size = asked::page_size(ask.page_size, 50)?;
+        if !(1..=PREFIX_LONGEST).contains(&ask.prefix.chars().count()) {
+            return Err(Error::field("prefix", "must be 1 to 30 characters").into());
+        }
+        // Names are plain: no other text begins one, and not all of it can be asked of the database.
+        if !ask.prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Ok(Response::new(pb::SearchUsersResponse::default()));
+        }
+        let limit = i64::try_from(size).unwrap_or(i64::MAX);
+        let users = store::list_by_prefix(&self.db, &ask.prefix, limit).await.map_err(Error::from)?;
+        Ok(Response::new(pb::SearchUsersResponse { users: users.into_iter().map(Into::into).collect() }))
     }
 
     async fn update_profile(
         &self,
-        _: Request<pb::UpdateProfileRequest>,
+        request: Request<pb::UpdateProfileRequest>,
     ) -> Result<Response<pb::UpdateProfileResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let caller = asked::caller(&request)?;
+        let ask = asked::profile(caller, request.into_inner(), &self.media)?;
+        let user = match update_profile(&self.db, &ask).await? {
+            Answer::Changed(user) => {
+                self.show(&user).await;
+                user
+            }
+            // What was so once is not put before anybody else.
+            Answer::Repeated(user) => user,
+        };
+        Ok(Response::new(pb::UpdateProfileResponse { user: Some(user.into()) }))
     }
 
     async fn get_preferences(
         &self,
-        _: Request<pb::GetPreferencesRequest>,
+        request: Request<pb::GetPreferencesRequest>,
     ) -> Result<Response<pb::GetPreferencesResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let caller = asked::caller(&request)?;
+        let found = store::find_preferences(&self.db, caller).await.map_err(Error::from)?;
+        let preferences = found.ok_or(Error::NotFound)?;
+        Ok(Response::new(pb::GetPreferencesResponse { preferences: Some(preferences.into()) }))
     }
 
     async fn update_preferences(
         &self,
-        _: Request<pb::UpdatePreferencesRequest>,
+        request: Request<pb::UpdatePreferencesRequest>,
     ) -> Result<Response<pb::UpdatePreferencesResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let caller = asked::caller(&request)?;
+        let (change, expected_version) = asked::preferences(request.into_inner())?;
+        let preferences = update_preferences(&self.db, caller, &change, expected_version).await?;
+        Ok(Response::new(pb::UpdatePreferencesResponse { preferences: Some(preferences.into()) }))
     }
 
     async fn set_follow(
         &self,
-        _: Request<pb::SetFollowRequest>,
+        request: Request<pb::SetFollowRequest>,
     ) -> Result<Response<pb::SetFollowResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let caller = asked::caller(&request)?;
+        let ask = request.into_inner();
+        let other = asked::user_id("user_id", &ask.user_id)?;
+        let user = set_follow(&self.db, caller, other, ask.following).await?;
+        Ok(Response::new(pb::SetFollowResponse { user: Some(user.into()) }))
     }
 
     async fn list_follows(
         &self,
-        _: Request<pb::ListFollowsRequest>,
+        request: Request<pb::ListFollowsRequest>,
     ) -> Result<Response<pb::ListFollowsResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let viewer = asked::viewer(&request);
+        let ask = request.into_inner();
+        let ask = FollowsAsk {
+            user_id: asked::user_id("user_id", &ask.user_id)?,
+            viewer,
+            followers: ask.followers,
+            page_size: asked::page_size(ask.page_size, 100)?,
+            before: ask.page_token.parse().map_err(|_| Error::BadCursor)?,
+        };
+        let page = list_follows(&self.db, &self.cache, ask).await?;
+        let positions: Vec<String> = page.users.iter().map(|(_, position)| position.to_string()).collect();
+        let next_page_token = if page.has_next { positions.last().cloned() } else { None };
+        Ok(Response::new(pb::ListFollowsResponse {
+            users: page.users.into_iter().map(|(user, _)| user.into()).collect(),
+            next_page_token: next_page_token.unwrap_or_default(),
+            positions,
+            total_size: page.total,
+        }))
     }
 
     async fn batch_is_following(
         &self,
-        _: Request<pb::BatchIsFollowingRequest>,
+        request: Request<pb::BatchIsFollowingRequest>,
     ) -> Result<Response<pb::BatchIsFollowingResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let caller = asked::caller(&request)?;
+        let others = rows(asked::user_ids(&request.get_ref().user_ids)?);
+        let found = store::list_is_following(&self.db, caller, &others).await.map_err(Error::from)?;
+        let user_ids = found.into_iter().map(|id| id.to_string()).collect();
+        Ok(Response::new(pb::BatchIsFollowingResponse { user_ids }))
     }
 
     async fn batch_get_stats(
         &self,
-        _: Request<pb::BatchGetStatsRequest>,
+        request: Request<pb::BatchGetStatsRequest>,
     ) -> Result<Response<pb::BatchGetStatsResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let ids = rows(asked::user_ids(&request.get_ref().user_ids)?);
+        let found = store::list_stats(&self.db, &ids).await.map_err(Error::from)?;
+        Ok(Response::new(pb::BatchGetStatsResponse { stats: found.into_iter().map(Into::into).collect() }))
     }
 
     async fn set_role(
         &self,
-        _: Request<pb::SetRoleRequest>,
+        request: Request<pb::SetRoleRequest>,
     ) -> Result<Response<pb::SetRoleResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let actor = asked::actor(&request)?;
+        let ask = request.into_inner();
+        let role = Role::find(&ask.role);
+        let role = role.ok_or(Error::field("role", "must be creator, moderator or admin"))?;
+        let reason = asked::reason(ask.reason)?;
+        let expected_revision = asked::expected("expected_revision", ask.expected_revision)?;
+        let user_id = match ask.who {
+            Some(Who::UserId(id)) => asked::user_id("user_id", &id)?,
+            Some(Who::AccountId(text)) => {
+                let account = asked::account_id("account_id", &text)?;
+                let known = store::find_by_identities(&self.db, &asked::identities(&account)).await;
+                match known.map_err(Error::from)? {
+                    Some(user) => user.user_id,
+                    // The first admin may not have signed in yet.
+                    None if actor == Actor::Operator && ask.granted => {
+                        ensure_user(&self.db, &Account::eoa(&account)).await?.0.user_id
+                    }
+                    None => return Err(Error::NotFound.into()),
+                }
+            }
+            None => return Err(Error::field("who", "must name a user").into()),
+        };
+        let is_granted = ask.granted;
+        let ask = RoleAsk { actor, user_id, role, is_granted, reason, expected_revision };
+        let user = set_role(&self.db, &ask).await?;
+        self.show(&user).await;
+        Ok(Response::new(pb::SetRoleResponse { user: Some(user.into()) }))
     }
 
     async fn set_status(
         &self,
-        _: Request<pb::SetStatusRequest>,
+        request: Request<pb::SetStatusRequest>,
     ) -> Result<Response<pb::SetStatusResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        let actor = asked::actor(&request)?;
+        let ask = request.into_inner();
+        let status = model::Status::find(&ask.status);
+        let ask = StatusAsk {
+            actor,
+            user_id: asked::user_id("user_id", &ask.user_id)?,
+            status: status.ok_or(Error::field("status", "must be active or suspended"))?,
+            reason: asked::reason(ask.reason)?,
+            expected_revision: asked::expected("expected_revision", ask.expected_revision)?,
+        };
+        let user = set_status(&self.db, &ask).await?;
+        self.show(&user).await;
+        Ok(Response::new(pb::SetStatusResponse { user: Some(user.into()) }))
     }
 }
 
-fn user_id(path: &'static str, text: &str) -> Result<UserId, Error> {
-    text.parse().map_err(|err| Error::field(path, err))
-}
-
-fn account(path: &'static str, text: &str) -> Result<AccountId, Error> {
-    text.parse().map_err(|err| Error::field(path, err))
-}
-
-fn timestamp(at: DateTime<Utc>) -> Timestamp {
-    Timestamp {
-        seconds: at.timestamp(),
-        nanos: i32::try_from(at.timestamp_subsec_nanos()).unwrap_or_default(),
-    }
-}
-
-impl From<User> for pb::User {
-    fn from(user: User) -> pb::User {
-        pb::User {
-            user_id: user.user_id.to_string(),
-            status: user.status,
-            profile: Some(pb::Profile {
-                username: user.username.unwrap_or_default(),
-                display_name: user.display_name.unwrap_or_default(),
-                bio: user.bio.unwrap_or_default(),
-                avatar_url: user.avatar_url.unwrap_or_default(),
-                banner_url: user.banner_url.unwrap_or_default(),
-                ..Default::default()
-            }),
-            roles: user.roles,
-            create_time: Some(timestamp(user.created_at)),
-            update_time: Some(timestamp(user.updated_at)),
-            ..Default::default()
-        }
-    }
+fn rows(ids: Vec<ids::UserId>) -> Vec<Uuid> {
+    ids.into_iter().map(|id| id.0).collect()
 }

@@ -1,29 +1,35 @@
-//! Marks whose figures may have changed. The figures themselves are the catalog's and are asked for later.
+//! Marks whose figures may have changed, and gives the role of creator to whose collection is live. The figures
+//! themselves are the catalog's and are asked for later.
 
 use events::{
     Envelope, Fact, NotThisFact,
     collections::CollectionUpserted,
     mints::{TokenUpserted, TokensUpserted},
 };
-use ids::Address;
+use ids::{AccountId, Address, UserId};
 use sqlx::PgConnection;
 
-use crate::{error::Error, store};
+use crate::{change_roles::grant_creator, error::Error, store};
 
 /// Whom a domain message concerns.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Concerns {
-    /// The owners of these addresses.
-    Addresses(Vec<Address>),
+    /// The owners of these addresses; and who is a creator now, if somebody is.
+    Addresses(Vec<Address>, Option<AccountId>),
     /// Whoever has tokens of a collection: the message names nobody.
     Collection(TokensUpserted),
 }
 
 /// Reads a message of `collections.domain`, `mints.domain` or `orders.domain`.
 pub(crate) fn concerns(envelope: &Envelope) -> Result<Concerns, NotThisFact> {
-    let mut addresses = match envelope.kind.as_str() {
+    let mut creator = None;
+    let mut addresses: Vec<Address> = match envelope.kind.as_str() {
         CollectionUpserted::TYPE => {
-            let collection = envelope.open::<CollectionUpserted>()?.collection;
+            let fact: CollectionUpserted = envelope.open()?;
+            let collection = fact.collection;
+            if collection.status == "LIVE" && !fact.removed {
+                creator = Some(AccountId::new(collection.chain_id, collection.creator));
+            }
             [Some(collection.creator), collection.owner].into_iter().flatten().collect()
         }
         TokensUpserted::TYPE => return Ok(Concerns::Collection(envelope.open()?)),
@@ -38,13 +44,18 @@ pub(crate) fn concerns(envelope: &Envelope) -> Result<Concerns, NotThisFact> {
     addresses.retain(|address| !address.is_zero());
     addresses.sort();
     addresses.dedup();
-    Ok(Concerns::Addresses(addresses))
+    Ok(Concerns::Addresses(addresses, creator))
 }
 
-/// Marks them.
-pub(crate) async fn mark_stats(tx: &mut PgConnection, concerns: &Concerns) -> Result<(), Error> {
+/// Marks them, and says who became a creator.
+pub(crate) async fn mark_stats(tx: &mut PgConnection, concerns: &Concerns) -> Result<Vec<UserId>, Error> {
+    let mut granted = Vec::new();
     match concerns {
-        Concerns::Addresses(addresses) => {
+        Concerns::Addresses(addresses, creator) => {
+            if let Some(creator) = creator {
+                let owners = store::list_creator_owners(&mut *tx, creator).await?;
+                granted = grant_creator(tx, &owners).await?;
+            }
             let addresses: Vec<String> = addresses.iter().map(Address::to_lower).collect();
             let users = store::list_owners(&mut *tx, &addresses).await?;
             store::mark_dirty(tx, &users).await?;
@@ -53,5 +64,5 @@ pub(crate) async fn mark_stats(tx: &mut PgConnection, concerns: &Concerns) -> Re
             store::upsert_dirty_collection(tx, fact.collection_id, fact.chain_id, fact.contract).await?;
         }
     }
-    Ok(())
+    Ok(granted)
 }

@@ -1,10 +1,28 @@
 //! Users and their accounts, and the rules that need no database.
 
+mod position;
+mod preferences;
+mod profile;
+mod reserved;
+mod standing;
+
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use ids::{AccountId, UserId, WalletId};
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+
+pub(crate) use position::Position;
+pub(crate) use preferences::{Preferences, PreferencesChange};
+pub(crate) use profile::{PROFILE_FIELDS, ProfileChange};
+pub(crate) use standing::{Actor, AuditRow, Role, Standing, Status};
+
+/// Where else somebody is: `x`, `website`, .. and an address.
+pub(crate) type Socials = Json<BTreeMap<String, String>>;
 
 /// A person, with what is shown of them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct User {
     pub(crate) user_id: UserId,
     pub(crate) status: String,
@@ -14,8 +32,71 @@ pub(crate) struct User {
     pub(crate) bio: Option<String>,
     pub(crate) avatar_url: Option<String>,
     pub(crate) banner_url: Option<String>,
+    pub(crate) locale: Option<String>,
+    pub(crate) timezone: Option<String>,
+    pub(crate) socials: Socials,
+    /// Of the profile.
+    pub(crate) version: i64,
+    /// Of status and roles.
+    pub(crate) revision: i64,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
+}
+
+impl User {
+    /// Grows with every change of what is shown: of two pictures of a user, the newer one has the greater stamp.
+    pub(crate) fn stamp(&self) -> i64 {
+        self.version + self.revision
+    }
+}
+
+/// The figures of a user.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Stats {
+    pub(crate) user_id: UserId,
+    pub(crate) collections_count: i32,
+    pub(crate) items_count: i32,
+    pub(crate) listings_count: i32,
+    pub(crate) sales_count: i32,
+    pub(crate) purchases_count: i32,
+    pub(crate) volume_sold: String,
+    pub(crate) volume_purchased: String,
+    pub(crate) followers_count: i32,
+    pub(crate) following_count: i32,
+    pub(crate) updated_at: DateTime<Utc>,
+}
+
+/// What the head of a list of follows needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Followed {
+    pub(crate) privacy_level: String,
+    pub(crate) followers_count: i32,
+    pub(crate) following_count: i32,
+}
+
+impl Followed {
+    /// A private user's lists are seen by that user only.
+    pub(crate) fn is_seen_by(&self, viewer: Option<UserId>, owner: UserId) -> bool {
+        self.privacy_level != "private" || viewer == Some(owner)
+    }
+}
+
+/// One thing that is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    /// The field, as the request names it.
+    pub(crate) path: String,
+    /// A word for programs.
+    pub(crate) code: &'static str,
+    /// In words, for people.
+    pub(crate) message: String,
+}
+
+impl Wrong {
+    /// What is wrong in the usual way.
+    pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Wrong {
+        Wrong { path: path.into(), code: "INVALID", message: message.into() }
+    }
 }
 
 /// An account by what makes it one person's: the address of an externally owned account, the CAIP-10 of a contract's.

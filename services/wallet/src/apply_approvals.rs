@@ -1,27 +1,42 @@
-//! A block's approvals, or their retraction: each event becomes one row of the ledger, and the slots that it concerns
-//! are decided anew from the ledger. What the ledger has already, changes nothing; so order and repetition do not matter.
+//! A block's approvals and transfers, or their retraction: each event becomes one row of the ledger, and the slots that
+//! it concerns are decided anew from the ledger. What the ledger has already, changes nothing; so order and repetition
+//! do not matter.
 
-use events::{ChainBatch, ChainEvent, wallets::ApprovalChanged};
+use events::ChainBatch;
 use sqlx::PgPool;
 
-use crate::{error::Error, store};
+use crate::{error::Error, model::Entry, store};
 
-/// Applies a batch; answers how many of its events were new.
+/// What a batch did.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// How many of its events were new.
+    pub(crate) new: usize,
+    /// Whose approvals may be others than before.
+    pub(crate) owners: Vec<String>,
+}
+
+/// Applies a batch.
 pub(crate) async fn apply_approvals(
     db: &PgPool,
     block: &ChainBatch<()>,
-    events: &[ChainEvent<ApprovalChanged>],
-) -> Result<usize, Error> {
-    if events.is_empty() {
-        return Ok(0);
+    entries: &[Entry],
+) -> Result<Applied, Error> {
+    if entries.is_empty() {
+        return Ok(Applied::default());
     }
     let mut tx = db.begin().await?;
     // Two batches that touch one slot at once would each decide without the other's row.
     store::lock_approvals(&mut tx, block.chain_id).await?;
-    let slots = store::insert_ledger(&mut tx, block, events).await?;
-    if !slots.is_empty() {
-        store::decide_slots(&mut tx, block.chain_id, &slots).await?;
-    }
+    let inserted = store::insert_ledger(&mut tx, block, entries).await?;
+    let new = inserted.event_ids.len();
+    let owners = if new == 0 {
+        // Applied before, perhaps by a process that died before it could drop what was cached.
+        entries.iter().map(|entry| entry.owner.to_lower()).collect()
+    } else {
+        store::show_neighbours(&mut tx, block.chain_id, &inserted.event_ids).await?;
+        store::decide_slots(&mut tx, block.chain_id, &inserted.slots).await?
+    };
     tx.commit().await?;
-    Ok(slots.len())
+    Ok(Applied { new, owners })
 }

@@ -3,6 +3,7 @@
 use launch::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use url::Url;
 
 /// The configuration of wallet.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -17,10 +18,20 @@ pub struct Config {
     /// Connections to the database at most.
     #[serde(default = "eight")]
     pub database_pool: u32,
-    /// Where the marks of last use are mirrored; everything works without it.
+    /// Where approvals are cached and the marks of last use mirrored; everything works without it.
     pub redis_url: Secret,
     /// Where the broker is.
     pub amqp_url: Secret,
+    /// The services that wallet asks.
+    pub peers: PeerUrls,
+}
+
+/// Where the services that wallet asks are.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PeerUrls {
+    /// Checks who holds an account.
+    pub auth: Url,
 }
 
 fn eight() -> u32 {

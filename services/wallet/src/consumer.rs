@@ -1,22 +1,25 @@
-//! The door for facts: sign-ins, which heal a link that was not made, and the chain's approvals.
+//! The door for facts: sign-ins, which heal a link that was not made, and the chain's approvals and transfers.
 
 use bus::{Bus, DeadElement, Failure, Handled};
 use chrono::{DateTime, Utc};
 use events::{
-    Block, ChainBatch, ChainEvent, Envelope, Fact, NotThisFact, auth::LoggedIn, topology,
+    Block, ChainBatch, ChainEvent, Envelope, Fact, NotThisFact,
+    auth::LoggedIn,
+    mints::{TokenBurned, TokenTransferred},
+    topology,
     wallets::ApprovalChanged,
 };
 use ids::ChainId;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     apply_approvals::apply_approvals,
-    model::{Kind, Wallet},
-    store::{self, LastSeen},
-    upsert_link::{LinkAsk, link_within},
+    model::{Entry, Kind, LinkAsk, Wallet},
+    store::{self, ApprovalsCache, LastSeen},
+    upsert_link::link_within,
 };
 
 /// Reads `wallet.auth.logged_in`.
@@ -39,12 +42,31 @@ pub(crate) async fn logins(
 }
 
 /// Reads `wallet.approvals.changed`.
-pub(crate) async fn approvals(bus: Bus, db: PgPool, stopping: CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn approvals(
+    bus: Bus,
+    db: PgPool,
+    cache: ApprovalsCache,
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
     let handler = move |envelope: Envelope| {
-        let db = db.clone();
-        async move { on_approvals(&db, &envelope).await }
+        let (db, cache) = (db.clone(), cache.clone());
+        async move { on_approvals(&db, &cache, &envelope).await }
     };
     bus::consume(bus, &topology::WALLET_APPROVALS_CHANGED, handler, stopping).await
+}
+
+/// Reads `wallet.tokens.changed`.
+pub(crate) async fn transfers(
+    bus: Bus,
+    db: PgPool,
+    cache: ApprovalsCache,
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
+    let handler = move |envelope: Envelope| {
+        let (db, cache) = (db.clone(), cache.clone());
+        async move { on_transfers(&db, &cache, &envelope).await }
+    };
+    bus::consume(bus, &topology::WALLET_TOKENS_CHANGED, handler, stopping).await
 }
 
 /// A sign-in proves that the account is the user's: links it if the call at the sign-in did not, and notes the use.
@@ -53,23 +75,23 @@ pub(crate) async fn on_logged_in(
     envelope: &Envelope,
 ) -> Result<Option<(Wallet, DateTime<Utc>)>, Failure> {
     let fact: LoggedIn = envelope.open()?;
+    let kind: Kind = fact.account_type.parse().map_err(|why| NotThisFact::Malformed {
+        expected: LoggedIn::TYPE,
+        why: format!("accountType {why}"),
+    })?;
     let mut tx = db.begin().await?;
     if !bus::inbox::first_time(&mut tx, &envelope.id, envelope.time).await? {
         return Ok(None);
     }
-    let known = match store::find_by_identity(&mut *tx, &Kind::Eoa.identity(&fact.account_id)).await? {
+    // An unlinking of the same account is over when it is looked for, or comes after the link.
+    store::lock_user(&mut tx, fact.user_id).await?;
+    let identity = kind.identity(&fact.account_id);
+    let wallet = match store::find_by_identity(&mut *tx, &identity).await? {
         Some(wallet) => Some(wallet),
-        None => store::find_by_identity(&mut *tx, &Kind::Contract.identity(&fact.account_id)).await?,
-    };
-    // Contract accounts are linked by proof only, so what is unknown here is a key's account. A sign-in older than an
-    // unlinking must not undo it.
-    let identity = Kind::Eoa.identity(&fact.account_id);
-    let wallet = match known {
-        Some(wallet) => Some(wallet),
+        // A sign-in older than an unlinking must not undo it.
         None if store::was_unlinked_since(&mut *tx, fact.user_id, &identity, fact.at).await? => None,
         None => {
-            let ask =
-                LinkAsk { user_id: fact.user_id, account: fact.account_id, kind: Kind::Eoa, connector: None };
+            let ask = LinkAsk::of_login(fact.user_id, fact.account_id, kind, None);
             Some(link_within(&mut tx, &ask).await?.0)
         }
     };
@@ -78,6 +100,27 @@ pub(crate) async fn on_logged_in(
     }
     tx.commit().await?;
     Ok(wallet.map(|wallet| (wallet, fact.at)))
+}
+
+/// Applies a block's approvals.
+pub(crate) async fn on_approvals(
+    db: &PgPool,
+    cache: &ApprovalsCache,
+    envelope: &Envelope,
+) -> Result<Handled, Failure> {
+    let expected = <ChainBatch<ApprovalChanged> as Fact>::TYPE;
+    apply(db, cache, envelope, &[expected], |event| Some(Entry::approval(event))).await
+}
+
+/// Takes away the approvals of a block's tokens that went elsewhere.
+pub(crate) async fn on_transfers(
+    db: &PgPool,
+    cache: &ApprovalsCache,
+    envelope: &Envelope,
+) -> Result<Handled, Failure> {
+    // The two facts have one shape.
+    let expected = [<ChainBatch<TokenTransferred>>::TYPE, <ChainBatch<TokenBurned>>::TYPE];
+    apply(db, cache, envelope, &expected, Entry::transfer).await
 }
 
 /// What all events of a batch share; the events are read one by one, so that a bad one stops no other.
@@ -93,19 +136,27 @@ struct Batch {
     events: Vec<Value>,
 }
 
-/// Applies a block's approvals.
-pub(crate) async fn on_approvals(db: &PgPool, envelope: &Envelope) -> Result<Handled, Failure> {
-    let expected = <ChainBatch<ApprovalChanged> as Fact>::TYPE;
-    if envelope.kind != expected {
+async fn apply<E: DeserializeOwned>(
+    db: &PgPool,
+    cache: &ApprovalsCache,
+    envelope: &Envelope,
+    kinds: &[&'static str],
+    entry: impl Fn(ChainEvent<E>) -> Option<Entry>,
+) -> Result<Handled, Failure> {
+    let expected = kinds.first().copied().unwrap_or_default();
+    if !kinds.contains(&envelope.kind.as_str()) {
         return Err(NotThisFact::OtherType { expected, found: envelope.kind.clone() }.into());
     }
-    let batch = Batch::deserialize(&envelope.data)
-        .map_err(|err| NotThisFact::Malformed { expected, why: err.to_string() })?;
+    let malformed = |why: String| NotThisFact::Malformed { expected, why };
+    let batch = Batch::deserialize(&envelope.data).map_err(|err| malformed(err.to_string()))?;
+    if i64::try_from(batch.block.number).is_err() {
+        return Err(malformed("block.number is beyond 2^63".to_owned()).into());
+    }
     let mut handled = Handled::all();
-    let mut events = Vec::with_capacity(batch.events.len());
+    let mut entries = Vec::with_capacity(batch.events.len());
     for (index, event) in batch.events.iter().enumerate() {
-        match ChainEvent::<ApprovalChanged>::deserialize(event) {
-            Ok(event) => events.push(event),
+        match ChainEvent::<E>::deserialize(event) {
+            Ok(event) => entries.extend(entry(event)),
             Err(err) => {
                 handled.dead.push(DeadElement { index, reason: "malformed", error: err.to_string() });
             }
@@ -119,11 +170,21 @@ pub(crate) async fn on_approvals(db: &PgPool, envelope: &Envelope) -> Result<Han
         fork_block: batch.fork_block,
         events: Vec::new(),
     };
-    let applied = apply_approvals(db, &block, &events).await?;
-    tracing::debug!(chain.id = %block.chain_id, block.number = block.block.number, applied, "applied approvals");
+    let applied = apply_approvals(db, &block, &entries).await?;
+    cache.drop_all(block.chain_id, &applied.owners).await;
+    tracing::debug!(
+        chain.id = %block.chain_id,
+        block.number = block.block.number,
+        applied = applied.new,
+        "applied approvals"
+    );
     Ok(handled)
 }
 
 #[cfg(test)]
 #[path = "consumer_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "consumer_chain_tests.rs"]
+mod chain_tests;

@@ -3,6 +3,8 @@
 use rpc::{Code, Refusal};
 use tonic::Status;
 
+use crate::model::LINKS_MAX;
+
 /// Why wallet says no.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -17,6 +19,24 @@ pub(crate) enum Error {
     /// A page token that no page of ours ends with.
     #[error("page_token: is not one that this list gave")]
     BadCursor,
+    /// There is none, or it is somebody else's: nobody learns which.
+    #[error("you have no such wallet")]
+    NotFound,
+    /// The account belongs to another user.
+    #[error("the account is linked to another user")]
+    Taken,
+    /// Without it nobody could sign in as this user any more.
+    #[error("the last wallet cannot be unlinked")]
+    LastWallet,
+    /// The user has as many as anybody can have.
+    #[error("a user has at most {LINKS_MAX} wallets")]
+    TooMany,
+    /// A service that was asked refuses, in words that the caller may hear.
+    #[error("refused by another service")]
+    Refused(Box<Status>),
+    /// A service that had to be asked did not answer; the whole may be tried again.
+    #[error("{0} is not available, try again")]
+    Unavailable(&'static str),
     /// Somebody unlinked the account between two statements; the next attempt meets a settled state.
     #[error("the account's link changed meanwhile")]
     Changed,
@@ -34,11 +54,17 @@ impl Error {
 
 impl From<Error> for Status {
     fn from(err: Error) -> Status {
+        let refuse = |code, reason| Refusal::new(code, reason, err.to_string());
+        let again = std::time::Duration::from_secs(1);
         match err {
             Error::Field { path, message } => Refusal::field(path, "INVALID", message).into(),
-            Error::BadCursor => {
-                Refusal::new(Code::BadInput, "BAD_CURSOR", Error::BadCursor.to_string()).into()
-            }
+            Error::BadCursor => refuse(Code::BadInput, "BAD_CURSOR").into(),
+            Error::NotFound => refuse(Code::NotFound, "NOT_FOUND").into(),
+            Error::Taken => refuse(Code::Conflict, "WALLET_TAKEN").into(),
+            Error::LastWallet => refuse(Code::Conflict, "LAST_WALLET").into(),
+            Error::TooMany => refuse(Code::Conflict, "CONFLICT").into(),
+            Error::Refused(status) => *status,
+            Error::Unavailable(_) => refuse(Code::Unavailable, "UNAVAILABLE").retry_after(again).into(),
             Error::Changed => Refusal::new(Code::Unavailable, "UNAVAILABLE", "try again").into(),
             Error::Store(err) => rpc::internal(anyhow::Error::from(err).context("the database failed")),
         }

@@ -1,7 +1,18 @@
-//! Links and approvals, and the rules that need no database.
+//! Links, and the rules that need no database.
+
+mod approval;
+
+use std::net::IpAddr;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use ids::{AccountId, Address, TokenId, UserId, WalletId};
+use ids::{AccountId, UserId, WalletId};
+
+pub(crate) use approval::{Approval, Entry};
+
+/// How many wallets one user can link. A sign-in is never refused for it.
+pub(crate) const LINKS_MAX: i64 = 50;
+const LABEL_MAX_CHARS: usize = 100;
+const CONNECTOR_MAX_CHARS: usize = 50;
 
 /// What holds the account's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,66 +67,113 @@ pub(crate) struct Wallet {
     pub(crate) connector: Option<String>,
     pub(crate) label: Option<String>,
     pub(crate) verified_at: Option<DateTime<Utc>>,
+    pub(crate) last_seen_at: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
+}
+
+/// What is to be linked.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkAsk {
+    pub(crate) user_id: UserId,
+    pub(crate) account: AccountId,
+    pub(crate) kind: Kind,
+    pub(crate) connector: Option<String>,
+    pub(crate) label: Option<String>,
+    pub(crate) make_primary: bool,
+    /// What the user signed for this link; a sign-in is proof of its own, and auth keeps it.
+    pub(crate) proof: Option<Proof>,
+    pub(crate) client: Client,
+}
+
+impl LinkAsk {
+    /// What a sign-in asks for: the link, and nothing that the user decides.
+    pub(crate) fn of_login(
+        user_id: UserId,
+        account: AccountId,
+        kind: Kind,
+        connector: Option<String>,
+    ) -> LinkAsk {
+        let (label, make_primary, proof, client) = (None, false, None, Client::default());
+        LinkAsk { user_id, account, kind, connector, label, make_primary, proof, client }
+    }
+}
+
+/// How it was shown that somebody holds an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Proof {
+    /// `eoa`, `eip1271`, `erc6492`.
+    pub(crate) method: String,
+    /// SHA-256 of the message, in hex.
+    pub(crate) message_hash: String,
+}
+
+/// From where somebody asked, as the gateway saw it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Client {
+    pub(crate) ip_address: Option<IpAddr>,
+    pub(crate) user_agent: Option<String>,
 }
 
 impl Wallet {
     /// A new link; the first of a user is the primary one.
-    pub(crate) fn link(
-        user_id: UserId,
-        account: &AccountId,
-        kind: Kind,
-        connector: Option<String>,
-        owned: i64,
-        now: DateTime<Utc>,
-    ) -> Wallet {
+    pub(crate) fn link(ask: &LinkAsk, owned: i64, now: DateTime<Utc>) -> Wallet {
         // As the column keeps it: the first answer and the later ones are the same.
         let now = now.trunc_subsecs(6);
         Wallet {
             wallet_id: WalletId::new(),
-            user_id,
-            account_id: account.to_lower(),
-            identity: kind.identity(account),
-            address: account.address.to_lower(),
-            chain_id: account.chain_id.to_string(),
+            user_id: ask.user_id,
+            account_id: ask.account.to_lower(),
+            identity: ask.kind.identity(&ask.account),
+            address: ask.account.address.to_lower(),
+            chain_id: ask.account.chain_id.to_string(),
             is_primary: owned == 0,
-            kind: kind.as_str().to_owned(),
-            connector,
-            label: None,
+            kind: ask.kind.as_str().to_owned(),
+            connector: ask.connector.clone(),
+            label: ask.label.clone(),
             verified_at: Some(now),
+            last_seen_at: None,
             created_at: now,
         }
     }
 }
 
-/// What an approval decides. A token has one approved operator at a time, so that a new one ends the old one's right;
-/// approvals of all tokens stand beside each other, one an operator.
-pub(crate) fn slot(owner: Address, operator: Address, token_id: Option<TokenId>) -> String {
-    match token_id {
-        Some(token_id) => format!("token/{token_id}"),
-        None => format!("all/{}/{}", owner.to_lower(), operator.to_lower()),
+/// The name that somebody gives to a wallet; empty is none.
+pub(crate) fn label(text: String) -> Result<Option<String>, &'static str> {
+    match () {
+        () if text.chars().count() > LABEL_MAX_CHARS => Err("must be at most 100 characters"),
+        () if !text.chars().all(is_plain) => Err("must have no invisible characters"),
+        () => Ok((!text.trim().is_empty()).then(|| text.trim().to_owned())),
     }
 }
 
-/// Whether somebody may move something after this event: the zero address as operator clears a token's approval.
-pub(crate) fn is_in_force(is_approved: bool, operator: Address) -> bool {
-    is_approved && !operator.is_zero()
+/// The software that connected a wallet; empty is unknown.
+pub(crate) fn connector(text: String) -> Result<Option<String>, &'static str> {
+    match () {
+        () if text.chars().count() > CONNECTOR_MAX_CHARS => Err("must be at most 50 characters"),
+        () if !text.chars().all(is_plain) => Err("must have no invisible characters"),
+        () => Ok((!text.is_empty()).then_some(text)),
+    }
 }
 
-/// An approval as it stands.
+/// Not a control character, nor one that turns the reading direction or hides: with those a name shows as another's.
+/// The joiners stay, since scripts and emoji are written with them.
+fn is_plain(c: char) -> bool {
+    let deceives = matches!(c,
+        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    !c.is_control() && !deceives
+}
+
+/// Something that happened to a wallet.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Approval {
+pub(crate) struct Activity {
     pub(crate) id: uuid::Uuid,
-    pub(crate) chain_id: String,
-    pub(crate) contract: String,
-    pub(crate) owner: String,
-    pub(crate) operator: String,
-    pub(crate) token_id: Option<sqlx::types::BigDecimal>,
-    pub(crate) block_number: i64,
-    pub(crate) block_hash: String,
-    pub(crate) block_time: DateTime<Utc>,
-    pub(crate) tx_hash: String,
-    pub(crate) log_index: i32,
+    pub(crate) wallet_id: WalletId,
+    pub(crate) action: String,
+    pub(crate) account_id: Option<String>,
+    pub(crate) ip_address: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) created_at: DateTime<Utc>,
 }
 
 #[cfg(test)]
@@ -140,19 +198,27 @@ mod tests {
     #[test]
     fn only_the_first_link_is_primary() {
         let account = account("eip155:1:0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
-        let link =
-            |owned| Wallet::link(UserId::new(), &account, Kind::Eoa, None, owned, Utc::now()).is_primary;
-        assert!(link(0));
-        assert!(!link(1));
+        let ask = LinkAsk::of_login(UserId::new(), account, Kind::Eoa, None);
+        let link = |ask: &LinkAsk, owned| Wallet::link(ask, owned, Utc::now()).is_primary;
+        assert!(link(&ask, 0) && !link(&ask, 1));
     }
 
     #[test]
-    fn a_token_has_one_slot_whoever_is_approved() {
-        let (a, b) = (Address::new([1; 20]), Address::new([2; 20]));
-        let token = Some("7".parse().unwrap());
-        assert_eq!(slot(a, b, token), slot(a, a, token));
-        assert_ne!(slot(a, b, None), slot(a, a, None));
-        assert_ne!(slot(a, b, None), slot(b, b, None));
-        assert!(!is_in_force(true, Address::ZERO) && !is_in_force(false, a) && is_in_force(true, a));
+    fn a_label_shows_as_it_is_written() {
+        for (text, expected) in [
+            ("", Ok(None)),
+            ("  ", Ok(None)),
+            (" Ledger, cold ", Ok(Some("Ledger, cold".to_owned()))),
+            ("\u{1f469}\u{200d}\u{1f680}", Ok(Some("\u{1f469}\u{200d}\u{1f680}".to_owned()))),
+            ("a\u{202e}b", Err("must have no invisible characters")),
+            ("a\u{0}b", Err("must have no invisible characters")),
+            ("a\nb", Err("must have no invisible characters")),
+            ("a\u{200b}b", Err("must have no invisible characters")),
+        ] {
+            assert_eq!(label(text.to_owned()), expected, "{text:?}");
+        }
+        assert!(label("é".repeat(100)).is_ok());
+        assert!(label("é".repeat(101)).is_err());
+        assert!(connector("x".repeat(51)).is_err());
     }
 }

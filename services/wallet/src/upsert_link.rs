@@ -3,23 +3,14 @@
 
 use chrono::Utc;
 use events::wallets::{WalletLinked, linked};
-use ids::{AccountId, UserId};
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
     error::Error,
-    model::{Kind, Wallet},
+    make_primary::primary_within,
+    model::{LINKS_MAX, LinkAsk, Wallet},
     store,
 };
-
-/// What is to be linked.
-#[derive(Debug, Clone)]
-pub(crate) struct LinkAsk {
-    pub(crate) user_id: UserId,
-    pub(crate) account: AccountId,
-    pub(crate) kind: Kind,
-    pub(crate) connector: Option<String>,
-}
 
 /// The link there is now, and whether this call made it.
 pub(crate) async fn upsert_link(db: &PgPool, ask: &LinkAsk) -> Result<(Wallet, bool), Error> {
@@ -38,14 +29,25 @@ pub(crate) async fn link_within(tx: &mut PgConnection, ask: &LinkAsk) -> Result<
     // Two first links of one user at once would both count nothing and both be primary.
     store::lock_user(tx, ask.user_id).await?;
     let owned = store::count_of_user(&mut *tx, ask.user_id).await?;
-    let wallet = Wallet::link(ask.user_id, &ask.account, ask.kind, ask.connector.clone(), owned, Utc::now());
-    if !store::insert_link(tx, &wallet).await? {
-        // Somebody was faster; the insert waited for their commit, so their row is visible now.
-        let owner = store::find_by_identity(&mut *tx, &identity).await?;
-        return Ok((owner.ok_or(Error::Changed)?, false));
+    if ask.proof.is_some() && owned >= LINKS_MAX {
+        return Err(Error::TooMany);
     }
-    store::insert_activity(tx, &wallet, "linked").await?;
-    store::insert_verification(tx, &wallet, "siwe").await?;
+    let mut wallet = Wallet::link(ask, owned, Utc::now());
+    if !store::insert_link(tx, &wallet).await? {
+        // Somebody was faster: the insert waited for their commit, so their row is visible now. Or the user has the
+        // address on this chain as the other kind of account.
+        let found = match store::find_by_identity(&mut *tx, &identity).await? {
+            None => store::find_own_at(&mut *tx, ask.user_id, &wallet.address, &wallet.chain_id).await?,
+            owner => owner,
+        };
+        return Ok((found.ok_or(Error::Changed)?, false));
+    }
+    launch::failpoint("wallet.link.inserted");
+    store::insert_activity(tx, &wallet, "linked", &ask.client).await?;
+    if ask.make_primary {
+        primary_within(tx, &mut wallet, &ask.client).await?;
+    }
+    store::insert_verification(tx, &wallet, ask.proof.as_ref(), wallet.created_at).await?;
     let fact = WalletLinked {
         user_id: wallet.user_id,
         wallet_id: wallet.wallet_id,
@@ -60,13 +62,14 @@ pub(crate) async fn link_within(tx: &mut PgConnection, ask: &LinkAsk) -> Result<
 #[cfg(test)]
 mod tests {
     use futures::future::join_all;
+    use ids::UserId;
 
     use super::*;
-    use crate::MIGRATOR;
+    use crate::{MIGRATOR, model::Kind};
 
     fn ask(user_id: UserId, chain: u64, address: u8) -> LinkAsk {
         let account = format!("eip155:{chain}:0x{}", format!("{address:02x}").repeat(20)).parse().unwrap();
-        LinkAsk { user_id, account, kind: Kind::Eoa, connector: None }
+        LinkAsk::of_login(user_id, account, Kind::Eoa, None)
     }
 
     async fn count(db: &PgPool, table: &'static str) -> i64 {
@@ -110,6 +113,17 @@ mod tests {
         for table in ["outbox", "wallet_activity", "wallet_verifications"] {
             assert_eq!(count(&db.pool, table).await, 1, "{table}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_linked_as_a_key_is_not_linked_again_as_a_contract() {
+        let db = testkit::database(&MIGRATOR).await;
+        let key = ask(UserId::new(), 1, 7);
+        let (first, _) = upsert_link(&db.pool, &key).await.unwrap();
+        let contract = LinkAsk { kind: Kind::Contract, ..key };
+        let (second, created) = upsert_link(&db.pool, &contract).await.unwrap();
+        assert!(!created);
+        assert_eq!(first.wallet_id, second.wallet_id);
     }
 
     #[tokio::test]

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::Fleet;
+use super::{Fleet, Profile};
 use crate::http::get;
 use crate::ports::is_free;
 use crate::progress::Step;
 use crate::repository;
-use crate::services::Service;
+use crate::services::{self, Service};
 
 impl Fleet {
     pub(super) fn start_service(&self, service: &Service, extra: &[(&str, &str)]) -> Result<()> {
         let step = Step::begin(service.name);
         let began = self.launch(service, extra).and_then(|was_running| {
-            self.wait_ready(service)?;
+            self.wait_ready(service.name, service.ops_port(&self.place))?;
             Ok(was_running)
         });
         match began {
@@ -28,6 +28,16 @@ impl Fleet {
             }
         }
         Ok(())
+    }
+
+    /// One more process of a service on the same stores, under a name and on ports of its own; `down` ends it too.
+    pub fn start_another(&self, service: &str, name: &str, grpc_port: u16, ops_port: u16) -> Result<()> {
+        let service = services::find(service).ok_or_else(|| super::unknown(service))?;
+        let mut command = self.command(service)?;
+        command.env(format!("{}__GRPC__ADDR", service.upper()), format!("127.0.0.1:{grpc_port}"));
+        command.env(format!("{}__PROCESS__OPS_ADDR", service.upper()), format!("127.0.0.1:{ops_port}"));
+        self.place.room.spawn(name, command)?;
+        self.wait_ready(name, ops_port)
     }
 
     /// Whether it ran already.
@@ -52,7 +62,7 @@ impl Fleet {
 
     /// A service's binary with its configuration.
     pub(super) fn command(&self, service: &Service) -> Result<Command> {
-        let program = binary(service.name);
+        let program = self.binary(service.name);
         if !program.exists() {
             bail!("{} is not built: run `cargo build --workspace`", program.display());
         }
@@ -64,12 +74,22 @@ impl Fleet {
         Ok(command)
     }
 
-    fn wait_ready(&self, service: &Service) -> Result<()> {
-        let name = service.name;
+    /// Where cargo put a program of the workspace.
+    pub fn binary(&self, name: &str) -> PathBuf {
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+        let folder = match self.profile {
+            Profile::Dev => "debug",
+            Profile::Release => "release",
+        };
+        target.join(folder).join(name)
+    }
+
+    fn wait_ready(&self, name: &str, ops_port: u16) -> Result<()> {
         let room = &self.place.room;
         let began = Instant::now();
         loop {
-            let answer = get(service.ops_port(&self.place), "/ready");
+            let answer = get(ops_port, "/ready");
             if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
                 return Ok(());
             }
@@ -88,15 +108,8 @@ impl Fleet {
     }
 }
 
-/// Where cargo put a program of the workspace.
-pub(super) fn binary(name: &str) -> PathBuf {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
-    target.join("debug").join(name)
-}
-
 /// What cargo told us about ourselves is nobody else's business.
-pub(super) fn forget_cargo(command: &mut Command) {
+pub(crate) fn forget_cargo(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("CARGO")) {
             command.env_remove(name);

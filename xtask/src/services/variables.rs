@@ -7,6 +7,8 @@ use super::{Service, VHOST, find, redis_url, snake};
 use crate::ports::Port;
 use crate::stores::Place;
 
+const LIMITS: [&str; 5] = ["NONCES", "SIGN_INS", "REFRESHES", "SESSIONS", "CONTRACT_CHECKS"];
+
 impl Service {
     /// Its configuration, as the variables under its prefix.
     pub fn variables(&self, place: &Place, certificates: &str) -> Result<Vec<(String, String)>> {
@@ -55,7 +57,12 @@ impl Service {
                 set("DOMAINS", format!("localhost:{gateway},127.0.0.1:{gateway}"));
                 set("ORIGINS", origins);
                 set("ISSUER", public);
+                // Everybody here comes from one address: the demo, the stories and the load all at once.
+                for limit in LIMITS {
+                    set(&format!("LIMITS__{limit}_PER_MINUTE"), "100000".to_owned());
+                }
             }
+            "user" => set("MEDIA_URL", format!("http://{}", at(Port::MediaHttp))),
             "media" => {
                 set("HTTP_ADDR", at(Port::MediaHttp));
                 set("PUBLIC_URL", format!("http://{}", at(Port::MediaHttp)));

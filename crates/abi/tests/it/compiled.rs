@@ -28,9 +28,14 @@ fn sha256(path: &Path) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// Every file of a folder and of the one for tests inside it.
 fn names_in(folder: &str) -> BTreeSet<String> {
-    let entries = fs::read_dir(contracts().join(folder)).expect("the folder is checked in");
-    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+    let names = |folder: PathBuf| {
+        let entries = fs::read_dir(folder).expect("the folder is checked in");
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+    };
+    let own = names(contracts().join(folder)).filter(|name| name != "test");
+    own.chain(names(contracts().join(folder).join("test")).map(|name| format!("test/{name}"))).collect()
 }
 
 #[test]
@@ -83,6 +88,11 @@ fn the_artifacts_are_there_by_name_and_nothing_else_is() {
         // What is left of an unlinked library would be no bytecode.
         assert!(code.starts_with(&[0x60]), "{name}");
     }
+    for name in ["SignatureValidator", "SignatureValidatorProbe"] {
+        assert!(abi::artifact(name).is_some_and(|code| code.len() > 300), "{name}");
+    }
     assert!(abi::artifact("VitrineFactory.json").is_none());
+    // What only tests deploy is not carried inside anything.
+    assert!(abi::artifact("OwnedWallet").is_none() && abi::artifact("HostileTrue").is_none());
     assert!(abi::json_abi("manifest").is_none());
 }

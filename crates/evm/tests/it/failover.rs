@@ -147,6 +147,17 @@ async fn a_chain_of_another_number_is_never_heard() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_comes_to_serve_another_chain_is_noticed_when_the_proof_is_asked_for_anew() {
+    let endpoint = Scripted::start(Mood::Well(7), 0).await;
+    let node = node(&[&endpoint]);
+    assert_eq!(node.block_number().await, Ok(7));
+    endpoint.set(Mood::OtherChain);
+    assert_eq!(node.block_number().await, Ok(0xdead), "one proof is enough for most");
+    node.prove_chain_anew();
+    assert!(matches!(node.block_number().await, Err(NodeError::WrongChain { found: 1, .. })));
+}
+
+#[tokio::test]
 async fn what_the_question_caused_comes_back_and_blames_no_endpoint() {
     let (first, second) = (Scripted::start(Mood::Reverts, 0).await, Scripted::start(Mood::Well(2), 1).await);
     let node = node(&[&first, &second]);

@@ -88,7 +88,7 @@ async fn a_suspension_ends_the_sessions_and_the_next_sign_in_is_refused() {
     tell(&fleet, status_changed(&fact("suspended", 1))).await;
     let within = Duration::from_secs(60);
     testkit::eventually(within, "ended", async || (!is_active(&fleet, &session).await).then_some(())).await;
-    assert_eq!(reason(&fleet.sign_in(&signer).await.unwrap_err()), "FORBIDDEN");
+    assert_eq!(reason(&fleet.sign_in(&signer).await.unwrap_err()), "USER_SUSPENDED");
     tell(&fleet, status_changed(&fact("active", 2))).await;
     testkit::eventually(within, "let in again", async || fleet.sign_in(&signer).await.ok()).await;
     fleet.end().await;

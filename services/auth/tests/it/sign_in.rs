@@ -1,13 +1,18 @@
 //! Signing in: once a nonce, for this site only, whoever else is down.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use alloy::signers::local::PrivateKeySigner;
+use events::wallets::{WalletUnlinked, unlinked};
 use futures::future::join_all;
 use ids::{UserId, WalletId};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
 use proto::auth::v1::{GetJwksRequest, ValidateSessionRequest};
 use rpc::{Code, Problem};
+use tokio::sync::Semaphore;
 
 use crate::{
     fleet::{Fleet, account, message, reason, signed, start, start_with_redis},
@@ -180,6 +185,98 @@ async fn a_linked_account_signs_into_the_user_that_owns_it() {
     fleet.end().await;
 }
 
+async fn tell_unlinked(fleet: &Fleet, signer: &PrivateKeySigner, user_id: UserId, wallet_id: WalletId) {
+    let fact = WalletUnlinked {
+        user_id,
+        wallet_id,
+        account_id: account(signer),
+        kind: "eoa".to_owned(),
+        is_primary: false,
+    };
+    let bus = bus::Bus::open(&fleet.vhost.secret(), "test");
+    assert_eq!(bus.publish(&[unlinked(&fact)]).await, [Ok(())]);
+    let known = "select count(*) from account_users where identity = $1 and user_id is null";
+    testkit::eventually(Duration::from_secs(60), "the end of the link is known", async || {
+        let identity = account(signer).address.to_lower();
+        let ended: i64 = sqlx::query_scalar(known).bind(identity).fetch_one(&fleet.db.pool).await.unwrap();
+        (ended == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unlinked_account_never_gets_back_to_its_former_owner_by_a_service_that_lags() {
+    let fleet = start().await;
+    let signer = PrivateKeySigner::random();
+    let identity = account(&signer).address.to_lower();
+    let first = fleet.sign_in(&signer).await.unwrap().session.unwrap();
+    let (former, wallet_id) = fleet.others.world().links.remove(&identity).unwrap();
+    tell_unlinked(&fleet, &signer, former, wallet_id).await;
+
+    // user has not heard of it, and would name the one whose account it was.
+    let problem = Problem::from(&fleet.sign_in(&signer).await.unwrap_err());
+    assert_eq!((problem.code, problem.reason.as_str()), (Code::Unavailable, "UNAVAILABLE"));
+    assert!(fleet.others.world().links.is_empty(), "and nobody is told to link it again");
+
+    fleet.others.world().users.remove(&identity);
+    let next = fleet.sign_in(&signer).await.unwrap();
+    assert!(next.user_created);
+    let next = next.session.unwrap();
+    assert_ne!(next.user_id, first.user_id);
+    // Known again: it needs nobody.
+    fleet.others.world().is_wallet_down = true;
+    assert_eq!(fleet.sign_in(&signer).await.unwrap().session.unwrap().user_id, next.user_id);
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn an_account_that_changed_hands_signs_into_the_new_owner_whom_wallet_names() {
+    let fleet = start().await;
+    let (signer, owner) = (PrivateKeySigner::random(), UserId::new());
+    let identity = account(&signer).address.to_lower();
+    fleet.sign_in(&signer).await.unwrap();
+    let (former, wallet_id) = fleet.others.world().links.remove(&identity).unwrap();
+    tell_unlinked(&fleet, &signer, former, wallet_id).await;
+    fleet.others.world().links.insert(identity, (owner, WalletId::new()));
+    let answer = fleet.sign_in(&signer).await.unwrap();
+    assert_eq!(answer.session.unwrap().user_id, owner.to_string());
+    // While the authority is away nobody is let in by what was.
+    fleet.others.world().is_wallet_down = true;
+    assert_eq!(reason(&fleet.sign_in(&signer).await.unwrap_err()), "UNAVAILABLE");
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_overtaken_by_the_end_of_the_link_opens_no_session() {
+    let fleet = start().await;
+    let (signer, owner, wallet_id) = (PrivateKeySigner::random(), UserId::new(), WalletId::new());
+    let identity = account(&signer).address.to_lower();
+    let hold = Arc::new(Semaphore::new(0));
+    {
+        let mut world = fleet.others.world();
+        world.links.insert(identity.clone(), (owner, wallet_id));
+        world.hold = Some(Arc::clone(&hold));
+    }
+    // Wallet has said whose it is, and the answer is on its way when the link ends.
+    let overtaken = async {
+        let within = Duration::from_secs(20);
+        let is_held = async || (fleet.others.world().held == 1).then_some(());
+        testkit::eventually(within, "wallet was asked", is_held).await;
+        let asked = Instant::now();
+        let end = "insert into account_users (identity, account_id, type, wallet_id, former_user_id)
+                   values ($1, $2, 'eoa', $3, $4)";
+        let ending = sqlx::query(end).bind(&identity).bind(account(&signer).to_lower());
+        ending.bind(wallet_id.0).bind(owner.0).execute(&fleet.db.pool).await.unwrap();
+        hold.add_permits(1);
+        asked.elapsed()
+    };
+    let (answer, held_for) = tokio::join!(fleet.sign_in(&signer), overtaken);
+    assert!(held_for < Duration::from_secs(1), "wallet answered in time: {held_for:?}");
+    assert_eq!(reason(&answer.unwrap_err()), "UNAVAILABLE");
+    assert_eq!((fleet.count("sessions").await, fleet.count("outbox").await), (0, 0));
+    fleet.end().await;
+}
+
 #[tokio::test]
 async fn a_link_that_cannot_be_made_now_stops_no_sign_in() {
     let fleet = start().await;
@@ -204,7 +301,7 @@ async fn a_suspended_user_is_refused() {
         world.suspended.push(user_id);
     }
     let problem = Problem::from(&fleet.sign_in(&signer).await.unwrap_err());
-    assert_eq!((problem.code, problem.reason.as_str()), (Code::Forbidden, "FORBIDDEN"));
+    assert_eq!((problem.code, problem.reason.as_str()), (Code::Forbidden, "USER_SUSPENDED"));
     assert_eq!(fleet.results().await, ["user_suspended"]);
     assert_eq!(fleet.count("sessions").await, 0);
     fleet.end().await;

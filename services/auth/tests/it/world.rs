@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use ids::{AccountId, UserId, WalletId};
+use ids::{AccountId, ChainId, UserId, WalletId};
 use proto::{
     chainregistry::v1::{
         self as registry,
@@ -23,9 +23,12 @@ use proto::{
 };
 use rpc::Identity;
 use testkit::Certs;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
 use url::Url;
+
+use crate::quiet_node;
 
 /// What the others know, and which of them answer.
 #[derive(Default)]
@@ -38,6 +41,14 @@ pub(crate) struct World {
     pub(crate) is_linking_down: bool,
     pub(crate) is_registry_down: bool,
     pub(crate) ensured: usize,
+    /// Chains that are enabled beside [`CHAIN`].
+    pub(crate) more_chains: Vec<u64>,
+    /// Where a chain is, if not at a node on which nothing is deployed.
+    pub(crate) endpoints: HashMap<u64, Vec<String>>,
+    quiet_node: String,
+    /// Holds back wallet's answers until it is given way.
+    pub(crate) hold: Option<Arc<Semaphore>>,
+    pub(crate) held: usize,
 }
 
 /// The doors' shared memory.
@@ -54,6 +65,7 @@ impl Others {
 
     /// Opens the three doors.
     pub(crate) fn serve(&self, certs: &Certs, stop: &CancellationToken) -> auth::PeerUrls {
+        self.world().quiet_node = quiet_node::start();
         let open = |name: &str, routes: Routes| -> Url {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let url = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -76,8 +88,14 @@ fn answer<T>(is_down: bool, message: T) -> Result<Response<T>, Status> {
     if is_down { Err(Status::unavailable("down for the test")) } else { Ok(Response::new(message)) }
 }
 
-fn identity(account_id: &str) -> String {
-    account_id.parse::<AccountId>().unwrap().address.to_lower()
+/// What one user at most can own: a key's address, or a contract on its chain.
+fn identity(account_id: &str, account_type: &str) -> String {
+    let account = account_id.parse::<AccountId>().unwrap();
+    match account_type {
+        "eoa" => account.address.to_lower(),
+        "contract" => account.to_lower(),
+        other => panic!("auth says what kind of account it is, not {other:?}"),
+    }
 }
 
 #[tonic::async_trait]
@@ -86,8 +104,8 @@ impl UserService for Others {
         &self,
         request: Request<user::EnsureUserRequest>,
     ) -> Result<Response<user::EnsureUserResponse>, Status> {
-        let mut world = self.world();
-        let key = identity(&request.into_inner().account_id);
+        let (request, mut world) = (request.into_inner(), self.world());
+        let key = identity(&request.account_id, &request.account_type);
         if world.is_user_down {
             return answer(true, user::EnsureUserResponse::default());
         }
@@ -200,7 +218,8 @@ impl WalletService for Others {
             return answer(true, wallet::UpsertLinkResponse::default());
         }
         let asked = (request.user_id.parse().unwrap(), WalletId::new());
-        let (user_id, wallet_id) = *world.links.entry(identity(&request.account_id)).or_insert(asked);
+        let (user_id, wallet_id) =
+            *world.links.entry(identity(&request.account_id, &request.r#type)).or_insert(asked);
         let link = wallet::Wallet {
             wallet_id: wallet_id.to_string(),
             user_id: user_id.to_string(),
@@ -214,11 +233,22 @@ impl WalletService for Others {
         &self,
         request: Request<wallet::ResolveAccountsRequest>,
     ) -> Result<Response<wallet::ResolveAccountsResponse>, Status> {
-        let world = self.world();
-        let owner =
-            |account: String| Some((account.clone(), world.links.get(&identity(&account))?.0.to_string()));
-        let user_id_by_account = request.into_inner().account_ids.into_iter().filter_map(owner).collect();
-        answer(world.is_wallet_down, wallet::ResolveAccountsResponse { user_id_by_account })
+        let request = request.into_inner();
+        let (told, hold) = {
+            let mut world = self.world();
+            world.held += usize::from(world.hold.is_some());
+            let owner = |account: String| {
+                let key = identity(&account, &request.account_type);
+                Some((account, world.links.get(&key)?.0.to_string()))
+            };
+            let user_id_by_account = request.account_ids.into_iter().filter_map(owner).collect();
+            let told = wallet::ResolveAccountsResponse { user_id_by_account };
+            (answer(world.is_wallet_down, told), world.hold.clone())
+        };
+        if let Some(hold) = hold {
+            drop(hold.acquire().await.unwrap());
+        }
+        told
     }
 
     async fn batch_list_wallets(
@@ -297,7 +327,8 @@ impl ChainRegistryService for Others {
             enabled,
             ..Default::default()
         };
-        let chains = vec![chain(CHAIN, true), chain(5, false)];
+        let mut chains = vec![chain(CHAIN, true), chain(5, false)];
+        chains.extend(self.world().more_chains.iter().map(|number| chain(*number, true)));
         answer(self.world().is_registry_down, registry::ListChainsResponse { chains, version: 1 })
     }
 
@@ -310,9 +341,21 @@ impl ChainRegistryService for Others {
 
     async fn list_endpoints(
         &self,
-        _: Request<registry::ListEndpointsRequest>,
+        request: Request<registry::ListEndpointsRequest>,
     ) -> Result<Response<registry::ListEndpointsResponse>, Status> {
-        Err(Status::unimplemented("auth does not ask"))
+        let world = self.world();
+        let chain_id: ChainId = request.into_inner().chain_id.parse().unwrap();
+        let quiet = || vec![format!("{}{}", world.quiet_node, chain_id.number())];
+        let urls = world.endpoints.get(&chain_id.number()).cloned().unwrap_or_else(quiet);
+        let endpoint = |url| registry::Endpoint {
+            url,
+            weight: 1,
+            auth_type: "none".to_owned(),
+            active: true,
+            ..Default::default()
+        };
+        let endpoints = urls.into_iter().map(endpoint).collect();
+        answer(world.is_registry_down, registry::ListEndpointsResponse { endpoints, version: 1 })
     }
 
     async fn upsert_chain(

@@ -10,7 +10,7 @@ use proto::{
 
 use crate::{
     error::Error,
-    model::{Activity, Collection, Holding, Token},
+    model::{Activity, Collection, Held, Holding, Token},
 };
 
 /// Metadata larger than this is not shown: a page of a hundred tokens has to fit one answer, whoever minted them.
@@ -101,4 +101,17 @@ fn standard(name: &str) -> TokenStandard {
 
 fn time(at: DateTime<Utc>) -> Timestamp {
     Timestamp { seconds: at.timestamp(), nanos: at.timestamp_subsec_nanos().cast_signed() }
+}
+
+/// What somebody has. Nothing is sold here yet.
+pub(super) fn owner_stats(address: String, held: &Held) -> pb::OwnerStats {
+    let count = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
+    pb::OwnerStats {
+        address,
+        collections_count: count(held.collections),
+        items_count: count(held.items),
+        volume_sold: "0".to_owned(),
+        volume_purchased: "0".to_owned(),
+        ..Default::default()
+    }
 }

@@ -75,3 +75,10 @@ pub(crate) struct Holding {
     pub(crate) owner: Address,
     pub(crate) quantity: String,
 }
+
+/// How many collections somebody made, and how many different tokens they hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) collections: i64,
+    pub(crate) items: i64,
+}

@@ -7,6 +7,7 @@ mod fake;
 mod history;
 mod metadata;
 mod naive;
+mod owner_stats;
 mod rig;
 mod told;
 mod whatever_order;

@@ -28,6 +28,29 @@ fn mint721(user: &User, collection: &ContractRef, quantity: u32) -> PrepareMint7
     }
 }
 
+#[tokio::test]
+async fn auth_is_told_what_a_session_prepares_and_is_not_waited_for() {
+    let rig = Rig::start().await;
+    let user = rig.user(1).await;
+    let prepared = rig
+        .create(&user, user.wants_collection("key-1", TokenStandard::Erc721))
+        .await
+        .unwrap()
+        .intent
+        .unwrap();
+    let notes = rig.world.notes.lock().unwrap().clone();
+    assert_eq!(notes.len(), 1);
+    assert_eq!((&notes[0].session_id, &notes[0].user_id), (&user.caller.session_id, &user.caller.user_id));
+    assert_eq!((notes[0].chain_id.as_str(), notes[0].kind.as_str()), (CHAIN, "CREATE_COLLECTION"));
+    assert_eq!(notes[0].intent_id, prepared.intent_id);
+
+    rig.world.is_auth_down.store(true, Ordering::SeqCst);
+    let began = std::time::Instant::now();
+    rig.create(&user, user.wants_collection("key-2", TokenStandard::Erc721)).await.unwrap();
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "the answer did not wait for auth's");
+    assert_eq!(rig.world.notes.lock().unwrap().len(), 1);
+}
+
 async fn refusal(rig: &Rig, user: &User, request: PrepareMint721Request) -> Problem {
     Problem::from(&rig.mints().prepare_mint721(user.says(request)).await.unwrap_err())
 }

@@ -2,6 +2,7 @@
 
 use ids::{UserId, WalletId};
 use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
 use crate::model::{Account, Ownership};
 
@@ -95,4 +96,26 @@ pub(crate) async fn upsert_unlinked_account(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// An account as the catalog is asked about it, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OwnedAccount {
+    pub(crate) user_id: UserId,
+    /// The address of a key; the CAIP-10 of a contract, which is somebody else's on another chain.
+    pub(crate) identity: String,
+}
+
+/// All accounts of these users.
+pub(crate) async fn list_accounts_of(
+    db: impl PgExecutor<'_>,
+    users: &[Uuid],
+) -> Result<Vec<OwnedAccount>, sqlx::Error> {
+    sqlx::query_as!(
+        OwnedAccount,
+        r#"select user_id as "user_id!: UserId", identity from user_accounts where user_id = any($1) order by identity"#,
+        users
+    )
+    .fetch_all(db)
+    .await
 }

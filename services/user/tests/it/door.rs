@@ -1,67 +1,16 @@
-//! Each call of user, over mutual TLS.
+//! Who a user is: made once, found by every name; and what may not be asked.
 
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 
 use events::wallets::{WalletLinked, linked};
 use ids::{UserId, WalletId};
 use proto::user::v1::{
-    BatchGetUsersRequest, EnsureUserRequest, GetUserRequest, get_user_request::By,
-    user_service_client::UserServiceClient,
+    BatchGetUsersRequest, EnsureUserRequest, GetUserRequest, UpdatePreferencesRequest, UpdateProfileRequest,
+    get_user_request::By,
 };
-use rpc::{Channel, Code, Identity, Problem};
-use testkit::{Certs, TestDb, Vhost};
-use tokio_util::sync::CancellationToken;
-use url::Url;
+use rpc::{Code, Problem};
 
-/// A running user service.
-struct Served {
-    url: Url,
-    certs: Certs,
-    db: TestDb,
-    vhost: Vhost,
-    stop: CancellationToken,
-    ended: tokio::task::JoinHandle<anyhow::Result<()>>,
-}
-
-async fn serve() -> Served {
-    let (db, vhost, certs) =
-        (testkit::database(&user::MIGRATOR).await, testkit::vhost().await, testkit::certs());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let process = testkit::process("user");
-    let stop = process.stopping();
-    let config = user::Config {
-        process: launch::Settings {
-            ops_addr: "127.0.0.1:0".parse().unwrap(),
-            log: "info".into(),
-            drain_secs: 0,
-            stop_secs: 5,
-            otlp_url: None,
-        },
-        grpc: certs.settings_for("user"),
-        database_url: db.url.as_str().into(),
-        database_pool: 4,
-        amqp_url: vhost.secret(),
-    };
-    let ended = tokio::spawn(user::serve(listener.into(), config, process));
-    Served { url, certs, db, vhost, stop, ended }
-}
-
-impl Served {
-    fn client(&self, name: &str) -> UserServiceClient<Channel> {
-        let identity = Identity::load(&self.certs.settings_for(name)).unwrap();
-        UserServiceClient::new(rpc::channel("user", &self.url, &identity).unwrap())
-    }
-
-    async fn end(self) {
-        self.stop.cancel();
-        self.ended.await.unwrap().unwrap();
-    }
-}
-
-fn ensure(chain: u64, address: u8) -> EnsureUserRequest {
-    EnsureUserRequest { account_id: format!("eip155:{chain}:0x{}", format!("{address:02x}").repeat(20)), ..Default::default() }
-}
+use super::rig::{ensure, refused, serve};
 
 #[tokio::test]
 async fn a_user_is_made_once_and_found_by_id_name_and_account() {
@@ -72,14 +21,9 @@ async fn a_user_is_made_once_and_found_by_id_name_and_account() {
     let again = auth.ensure_user(ensure(137, 7)).await.unwrap().into_inner();
     assert!(!again.created);
     assert_eq!(again.user, made.user);
-    let user = made.user.unwrap();
-    let other = auth.ensure_user(ensure(1, 8)).await.unwrap().into_inner().user.unwrap();
+    let user = service.named(7, "Ada_L").await;
+    let other = service.user(8).await;
 
-    sqlx::query("update profiles set username = 'Ada_L' where user_id::text = $1")
-        .bind(&user.user_id)
-        .execute(&service.db.pool)
-        .await
-        .unwrap();
     for by in [
         By::UserId(user.user_id.clone()),
         By::Username("aDA_l".to_owned()),
@@ -87,11 +31,10 @@ async fn a_user_is_made_once_and_found_by_id_name_and_account() {
     ] {
         let found =
             gateway.get_user(GetUserRequest { by: Some(by) }).await.unwrap().into_inner().user.unwrap();
-        assert_eq!(found.user_id, user.user_id);
-        assert_eq!((found.profile.unwrap().username.as_str(), found.roles.len()), ("Ada_L", 1));
+        assert_eq!(found, user);
     }
     let nobody = GetUserRequest { by: Some(By::Username("nobody".to_owned())) };
-    assert_eq!(Problem::from(&gateway.get_user(nobody).await.unwrap_err()).code, Code::NotFound);
+    assert_eq!(refused(gateway.get_user(nobody).await).0, Code::NotFound);
 
     let ids = vec![other.user_id.clone(), UserId::new().to_string(), user.user_id.clone()];
     let users =
@@ -102,26 +45,68 @@ async fn a_user_is_made_once_and_found_by_id_name_and_account() {
 }
 
 #[tokio::test]
+async fn a_contract_account_is_found_by_its_chain_and_is_nobody_elsewhere() {
+    let service = serve().await;
+    let ask = EnsureUserRequest { account_type: "contract".into(), ..ensure(1, 7) };
+    let made = service.client("auth").ensure_user(ask).await.unwrap().into_inner();
+    assert!(made.created);
+    let mut gateway = service.client("gateway");
+    let on = |chain: u64| GetUserRequest { by: Some(By::AccountId(ensure(chain, 7).account_id)) };
+    let found = gateway.get_user(on(1)).await.unwrap().into_inner().user.unwrap();
+    assert_eq!(found.user_id, made.user.unwrap().user_id);
+    assert_eq!(refused(gateway.get_user(on(137)).await).0, Code::NotFound);
+    service.end().await;
+}
+
+#[tokio::test]
 async fn only_auth_makes_users_and_bad_input_is_named() {
     let service = serve().await;
-    let refused = service.client("gateway").ensure_user(ensure(1, 7)).await.unwrap_err();
-    assert_eq!(Problem::from(&refused).code, Code::Forbidden);
+    let mut gateway = service.client("gateway");
+    assert_eq!(refused(gateway.ensure_user(ensure(1, 7)).await).0, Code::Forbidden);
     let bad = EnsureUserRequest { account_id: "0x07".to_owned(), ..Default::default() };
     let problem = Problem::from(&service.client("auth").ensure_user(bad).await.unwrap_err());
     assert_eq!((problem.code, problem.violations[0].path.as_str()), (Code::BadInput, "account_id"));
-    let mut gateway = service.client("gateway");
+    let bad = EnsureUserRequest { account_type: "robot".into(), ..ensure(1, 7) };
+    let problem = Problem::from(&service.client("auth").ensure_user(bad).await.unwrap_err());
+    assert_eq!(problem.violations[0].path, "account_type");
     let many = BatchGetUsersRequest { user_ids: vec![UserId::new().to_string(); 101] };
-    assert_eq!(Problem::from(&gateway.batch_get_users(many).await.unwrap_err()).code, Code::BadInput);
+    assert_eq!(refused(gateway.batch_get_users(many).await).0, Code::BadInput);
     let empty = GetUserRequest { by: None };
     assert_eq!(Problem::from(&gateway.get_user(empty).await.unwrap_err()).violations[0].path, "by");
     service.end().await;
 }
 
 #[tokio::test]
+async fn what_is_ones_own_needs_a_caller_whom_the_gateway_names() {
+    let service = serve().await;
+    let mut gateway = service.client("gateway");
+    let unauthenticated = (Code::Unauthenticated, "UNAUTHENTICATED".to_owned());
+    assert_eq!(refused(gateway.update_profile(UpdateProfileRequest::default()).await), unauthenticated);
+    assert_eq!(
+        refused(gateway.get_preferences(proto::user::v1::GetPreferencesRequest {}).await),
+        unauthenticated
+    );
+    assert_eq!(
+        refused(gateway.update_preferences(UpdatePreferencesRequest::default()).await),
+        unauthenticated
+    );
+    assert_eq!(
+        refused(gateway.set_follow(proto::user::v1::SetFollowRequest::default()).await),
+        unauthenticated
+    );
+    let ask = proto::user::v1::BatchIsFollowingRequest::default();
+    assert_eq!(refused(gateway.batch_is_following(ask).await), unauthenticated);
+    for name in ["auth", "wallet", "operator"] {
+        let answer = service.client(name).update_profile(UpdateProfileRequest::default()).await;
+        assert_eq!(refused(answer).0, Code::Forbidden, "{name}");
+    }
+    service.end().await;
+}
+
+#[tokio::test]
 async fn what_wallet_tells_on_the_broker_changes_whose_an_account_is() {
     let service = serve().await;
-    let mut auth = service.client("auth");
-    let before = auth.ensure_user(ensure(1, 7)).await.unwrap().into_inner().user.unwrap();
+    let before = service.user(7).await;
     let owner = UserId::new();
     let fact = WalletLinked {
         user_id: owner,
@@ -133,8 +118,7 @@ async fn what_wallet_tells_on_the_broker_changes_whose_an_account_is() {
     let bus = bus::Bus::open(&service.vhost.secret(), "wallet");
     assert_eq!(bus.publish(&[linked(&fact)]).await, [Ok(())]);
     testkit::eventually(Duration::from_secs(60), "the account is the owner's", async || {
-        let user = auth.ensure_user(ensure(1, 7)).await.unwrap().into_inner().user.unwrap();
-        (user.user_id == owner.to_string()).then_some(())
+        (service.user(7).await.user_id == owner.to_string()).then_some(())
     })
     .await;
     assert_ne!(before.user_id, owner.to_string());
