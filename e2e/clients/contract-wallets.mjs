@@ -5,8 +5,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import {
   createPublicClient, createTestClient, createWalletClient, defineChain, encodeAbiParameters, encodeFunctionData,
-  hashMessage, http, pad, parseEther, serializeErc6492Signature, toHex,
-  zeroAddress,
+  hashMessage, http, pad, parseEther, serializeErc6492Signature, toHex, zeroAddress,
 } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { createSiweMessage } from 'viem/siwe'
@@ -33,8 +32,13 @@ const mined = async (hash) => {
   assert.equal(receipt.status, 'success')
   return receipt
 }
-const deploy = async ({ abi, bytecode }, args = []) =>
-  (await mined(await payer.deployContract({ abi, bytecode, args }))).contractAddress
+/** All of them in as few blocks as possible, in order. */
+async function deploy(...contracts) {
+  let nonce = await reader.getTransactionCount({ address: payer.account.address, blockTag: 'pending' })
+  const hashes = []
+  for (const { abi, bytecode } of contracts) hashes.push(await payer.deployContract({ abi, bytecode, nonce: nonce++ }))
+  return Promise.all(hashes.map(async (hash) => (await mined(hash)).contractAddress))
+}
 const send = async (contract, functionName, args) => mined(await payer.writeContract({ ...contract, functionName, args }))
 
 const write = (address, { domain, uri, statement, nonce }) =>
@@ -74,8 +78,9 @@ const [Safe, Proxies, Handler] = [
   safe('proxies/SafeProxyFactory.sol/SafeProxyFactory.json'),
   safe('handler/CompatibilityFallbackHandler.sol/CompatibilityFallbackHandler.json'),
 ]
-const proxies = { abi: Proxies.abi, address: await deploy(Proxies) }
-const [singleton, handler] = [await deploy(Safe), await deploy(Handler)]
+const Wallets = ours('OwnedWalletFactory')
+const [proxy, singleton, handler, makers] = await deploy(Proxies, Safe, Handler, Wallets)
+const proxies = { abi: Proxies.abi, address: proxy }
 
 const setup = encodeFunctionData({
   abi: Safe.abi,
@@ -113,7 +118,7 @@ assert.equal(await stays('the same Safe after it was deployed', futureSafe, safe
 
 // ---- the OpenZeppelin-based one: its owner signs the text itself
 
-const wallets = { abi: ours('OwnedWalletFactory').abi, address: await deploy(ours('OwnedWalletFactory')) }
+const wallets = { abi: Wallets.abi, address: makers }
 const place = (salt) => reader.readContract({ ...wallets, functionName: 'predict', args: [owner.address, salt] })
 const ownerSigns = (message) => owner.signMessage({ message })
 const [one, two] = [toHex(1n, { size: 32 }), toHex(2n, { size: 32 })]
@@ -132,8 +137,11 @@ assert.equal(new Set([safeUser, before, walletUser, laterUser, ownerUser]).size,
 
 const garbage = async () => pad('0x1234', { size: 65 })
 let slowest = 0
-for (const name of ['Dirty', 'Empty', 'Huge', 'Large', 'Long', 'Loop', 'Revert', 'RightAligned', 'Short', 'True']) {
-  const address = await deploy(ours(`Hostile${name}`))
+const names = ['Dirty', 'Empty', 'Huge', 'Large', 'Long', 'Loop', 'Revert', 'RightAligned', 'Short', 'True', 'Factory']
+const hostile = await deploy(...names.map((name) => ours(`Hostile${name}`)))
+const factory = { abi: ours('HostileFactory').abi, address: hostile.pop() }
+for (const [index, address] of hostile.entries()) {
+  const name = names[index]
   slowest = Math.max(slowest, await refused(name, address, garbage))
   slowest = Math.max(slowest, await refused(`${name} with its deployer's signature`, address, ownerSigns))
 }
@@ -141,7 +149,6 @@ const nowhere = privateKeyToAccount(generatePrivateKey()).address
 slowest = Math.max(slowest, await refused('an address with no code', nowhere, garbage))
 slowest = Math.max(slowest, await refused('an address with no code and somebody else\'s signature', nowhere, ownerSigns))
 
-const factory = { abi: ours('HostileFactory').abi, address: await deploy(ours('HostileFactory')) }
 for (const functionName of ['refuse', 'loop', 'nothing']) {
   const data = encodeFunctionData({ abi: factory.abi, functionName })
   slowest = Math.max(slowest, await refused(`a factory that does ${functionName}`, nowhere, wrapped(factory.address, data, garbage)))

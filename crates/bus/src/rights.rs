@@ -71,11 +71,11 @@ mod tests {
         let wallet = permissions("wallet");
         assert_eq!(wallet.configure, "^$");
         assert_eq!(wallet.write, r"^(dlx\.events|wallets\.events)$");
-        assert_eq!(wallet.read, r"^(wallet\.auth\.logged_in|wallet\.approvals\.changed)$");
+        assert_eq!(wallet.read, r"^(wallet\.auth\.logged_in|wallet\.approvals\.changed|wallet\.tokens\.changed)$");
         assert_eq!(wallet.topics["wallets.events"], r"^(wallet\.linked|wallet\.unlinked)$");
         assert_eq!(
             wallet.topics["dlx.events"],
-            r"^((wallet\.auth\.logged_in|wallet\.approvals\.changed)\.(retry\.[1-4]|dead))$"
+            r"^((wallet\.auth\.logged_in|wallet\.approvals\.changed|wallet\.tokens\.changed)\.(retry\.[1-4]|dead))$"
         );
         let indexer = permissions("indexer");
         assert_eq!(indexer.read, "^$");

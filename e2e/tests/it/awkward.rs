@@ -53,7 +53,7 @@ pub(crate) fn awkward_logins(stage: &Stage) -> anyhow::Result<()> {
     outcome?;
     note(begun, "the same address on two chains is one user");
 
-    let suspended = runtime.block_on(frontend.sign_in(&PrivateKeySigner::random()))?;
+    let suspended = runtime.block_on(patiently(&frontend, &PrivateKeySigner::random()))?;
     operator(stage, &["suspend", &suspended.user_id.to_string()])?;
     let took = runtime.block_on(frontend.shut_out(&suspended.access, EXPOSURE))?;
     note(begun, &format!("suspension ended a session {} ms after it was in force", took.as_millis()));

@@ -19,7 +19,7 @@ use crate::{
 const FRESH: TimeDelta = TimeDelta::minutes(5);
 /// How long a session goes on while its chain cannot be asked, and how old an answer may become while nobody refreshes.
 const TRUSTED: TimeDelta = TimeDelta::hours(1);
-const EVERY: Duration = Duration::from_secs(20);
+const EVERY: Duration = Duration::from_secs(5);
 const BATCH: i64 = 50;
 /// What is left then waits for the next turn.
 const BATCHES_MAX: usize = 20;
