@@ -34,6 +34,9 @@ struct Choice {
     role: String,
     #[command(flatten)]
     whose: Whose,
+    /// The account is a contract's, which is somebody else's on another chain: it is named with its chain.
+    #[arg(long, requires = "account")]
+    contract: bool,
     /// Why, for the record.
     #[arg(long, default_value = "")]
     reason: String,
@@ -55,12 +58,15 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         What::Grant(choice) => (choice, true),
         What::Revoke(choice) => (choice, false),
     };
+    let has_chain = choice.whose.account.as_ref().is_none_or(|account| account.contains(':'));
+    anyhow::ensure!(has_chain || !choice.contract, "a contract is named with its chain: eip155:1:0x...");
     let ask = SetRoleRequest {
         who: who(&choice.whose),
         role: choice.role.clone(),
         granted,
         reason: choice.reason.clone(),
         expected_revision: 0,
+        account_type: if choice.contract { "contract".to_owned() } else { String::new() },
     };
     let mut users = UserServiceClient::new(arguments.certs.channel("user", &arguments.service)?);
     let user = answer(users.set_role(ask).await)?.user.unwrap_or_default();

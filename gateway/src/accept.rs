@@ -16,9 +16,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::patience::Patient;
+
 /// How long a client may take to send a request's head, and may keep a connection without one.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 const HEADERS: usize = 100;
+/// Bytes of a request's head, and of what is read ahead: browsers send far less.
+const HEAD: usize = 32 * 1024;
+/// How long a client may take nothing of what it is sent.
+const STALLED_FOR: Duration = Duration::from_secs(30);
 /// Connections that are open at once, apart from sockets, which are counted by themselves.
 const CONNECTIONS: usize = 10_000;
 /// After an accept that failed, as when no file descriptor is left.
@@ -33,7 +39,12 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     // The one version needs no look at the first bytes, which nothing would put a bound on.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_headers(HEADERS);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_headers(HEADERS)
+        .max_buf_size(HEAD);
     let connections = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -54,7 +65,10 @@ pub(crate) async fn serve(
             request.map(Body::new)
         });
         let connection = builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+            .serve_connection_with_upgrades(
+                TokioIo::new(Patient::new(stream, STALLED_FOR)),
+                TowerToHyperService::new(service),
+            )
             .into_owned();
         let watched = connections.watch(connection);
         tokio::spawn(async move {

@@ -10,23 +10,49 @@ use launch::Secret;
 pub(crate) const SESSION: &str = "__Host-vitrine_session";
 /// The refresh token.
 pub(crate) const REFRESH: &str = "__Host-vitrine_refresh";
-/// What ties a nonce to the browser that asked for it. Never the session's: it dies when a session begins.
-pub(crate) const PRE_SESSION: &str = "__Host-vitrine_pre";
+/// What ties a nonce to the browser that asked for it: one for each nonce, named for its first characters, so that two
+/// pages that sign in at once have nothing of each other's to lose. It dies when a session begins by it.
+const PRE_SESSION: &str = "__Host-vitrine_pre_";
+/// The characters of a nonce that name its cookie.
+const NAMED_BY: usize = 8;
 
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 /// No cookie of ours is longer; a browser sends at most 4 KiB.
 const LONGEST: usize = 4096;
 
+/// All cookies, names with values. One that is no text is no reason to miss the others: any page of the host may have
+/// set it.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    lines
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
+}
+
 /// The value of the cookie of exactly that name.
 pub(crate) fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
+    pairs(headers)
         .find_map(|(key, value)| (key == name).then_some(value))
         .filter(|value| !value.is_empty() && value.len() <= LONGEST)
+}
+
+/// The name of the cookie that a nonce is tied by; nothing for what is no nonce of ours.
+pub(crate) fn pre_session(nonce: &str) -> Option<String> {
+    let named_by = nonce.get(..NAMED_BY)?;
+    is_nonce(named_by).then(|| format!("{PRE_SESSION}{named_by}"))
+}
+
+/// The cookies that tie nonces, the oldest first, as browsers send them.
+pub(crate) fn pre_sessions(headers: &HeaderMap) -> Vec<(String, Secret)> {
+    let ours = pairs(headers).filter(|(name, value)| {
+        let named_by = name.strip_prefix(PRE_SESSION);
+        named_by.is_some_and(|text| text.len() == NAMED_BY && is_nonce(text)) && !value.is_empty()
+    });
+    ours.map(|(name, value)| (name.to_owned(), Secret::from(value))).collect()
+}
+
+fn is_nonce(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// A secret cookie, for keeping.
@@ -37,7 +63,8 @@ pub(crate) fn secret(headers: &HeaderMap, name: &str) -> Option<Secret> {
 /// Whether the request acts by what the browser adds on its own. One with an `Authorization` header does not: its
 /// cookies are not looked at.
 pub(crate) fn are_meant(headers: &HeaderMap) -> bool {
-    let has_one = || [SESSION, REFRESH, PRE_SESSION].iter().any(|name| find(headers, name).is_some());
+    let is_ours = |name: &str| matches!(name, SESSION | REFRESH) || name.starts_with(PRE_SESSION);
+    let has_one = || pairs(headers).any(|(name, value)| is_ours(name) && !value.is_empty());
     !headers.contains_key(header::AUTHORIZATION) && has_one()
 }
 
@@ -67,6 +94,28 @@ mod tests {
         assert_eq!(find(&headers, SESSION), Some("3"));
         assert_eq!(find(&headers, "b"), None);
         assert_eq!(find(&with("__Host-vitrine_session="), SESSION), None);
+    }
+
+    #[test]
+    fn a_cookie_that_is_no_text_hides_no_other() {
+        for strange in [&b"x=\xc3\xa9"[..], b"x=\xff\xfe", b"\xff"] {
+            let line = [strange, b"; __Host-vitrine_session=3; __Host-vitrine_pre_abcd1234=4"].concat();
+            let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_bytes(&line).unwrap())]);
+            assert_eq!(find(&headers, SESSION), Some("3"));
+            assert!(are_meant(&headers));
+            assert_eq!(pre_sessions(&headers).len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_nonce_names_its_cookie_and_nothing_else_is_taken_for_one() {
+        assert_eq!(pre_session("abcd1234XYZ").as_deref(), Some("__Host-vitrine_pre_abcd1234"));
+        for wrong in ["", "abc", "abcd;123456", "éééééééé"] {
+            assert_eq!(pre_session(wrong), None, "{wrong}");
+        }
+        let headers = with("__Host-vitrine_pre_12345678=a; __Host-vitrine_pre_1=b; __Host-vitrine_pre=c");
+        let names: Vec<_> = pre_sessions(&headers).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["__Host-vitrine_pre_12345678"]);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use async_graphql::{Request, Response};
+use async_graphql::{
+    Request, Response,
+    parser::types::{OperationType, Selection},
+};
 use axum::{
     Router,
     body::Bytes,
@@ -130,12 +133,15 @@ fn router(door: Door) -> Router {
     let credentialed = Router::new()
         .route("/graphql", get(query).post(post))
         .merge(twins::router())
+        .layer(timed)
+        // Outermost: a page may read also that its request took too long.
         .layer(cors(&door.origins));
     // Public to everybody and the same for everybody: these take no cookies, and say so by themselves.
     let public = twins::public_router()
         .route("/graphiql", get(graphiql))
-        .route("/graphiql/{file}", get(graphiql_file));
-    credentialed.merge(public).layer(timed).layer(DefaultBodyLimit::max(limit)).with_state(door)
+        .route("/graphiql/{file}", get(graphiql_file))
+        .layer(timed);
+    credentialed.merge(public).layer(DefaultBodyLimit::max(limit)).with_state(door)
 }
 
 /// Origins are compared whole, and never answered with `*`.
@@ -161,7 +167,7 @@ async fn post(
     let Some(media) = Media::accepted(&headers) else { return StatusCode::NOT_ACCEPTABLE.into_response() };
     match negotiate::from_body(&headers, &body) {
         Ok(request) => execute(&door, peer, &headers, request, media, true).await,
-        Err(malformed) => malformed.answer(media),
+        Err(malformed) => malformed.answer(media, &request_id(&headers)),
     }
 }
 
@@ -178,12 +184,12 @@ async fn query(
     let Some(media) = Media::accepted(&headers) else { return StatusCode::NOT_ACCEPTABLE.into_response() };
     let mut request = match negotiate::from_query(raw.as_deref().unwrap_or_default()) {
         Ok(request) => request,
-        Err(malformed) => return malformed.answer(media),
+        Err(malformed) => return malformed.answer(media, &request_id(&headers)),
     };
     // A link or an image of another page can make a browser GET; it must not be able to change anything.
     if is_mutation(&mut request) {
         let malformed = Malformed::new(StatusCode::METHOD_NOT_ALLOWED, "mutations go by POST");
-        let mut response = malformed.answer(media);
+        let mut response = malformed.answer(media, &request_id(&headers));
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
@@ -191,17 +197,25 @@ async fn query(
 }
 
 fn is_mutation(request: &mut Request) -> bool {
+    can_be(request, OperationType::Mutation)
+}
+
+/// Whether the operation is a subscription; one that cannot be read answers once, with an error.
+pub(crate) fn is_subscription(request: &mut Request) -> bool {
+    can_be(request, OperationType::Subscription)
+}
+
+fn can_be(request: &mut Request, kind: OperationType) -> bool {
     let named = request.operation_name.clone();
     let Ok(document) = request.parsed_query() else { return false };
     document.operations.iter().any(|(name, operation)| {
         let is_meant = named.as_deref().is_none_or(|named| name.is_none_or(|name| name.as_str() == named));
-        is_meant && operation.node.ty == async_graphql::parser::types::OperationType::Mutation
+        is_meant && operation.node.ty == kind
     })
 }
 
 /// Whether the operation asks for nothing but what somebody needs whose access token is no longer good.
 fn is_about_sessions(request: &mut Request) -> bool {
-    use async_graphql::parser::types::{OperationType, Selection};
     const FIELDS: [&str; 5] = ["issueSiweNonce", "verifySiwe", "refreshSession", "signOut", "__typename"];
     let named = request.operation_name.clone();
     let Ok(document) = request.parsed_query() else { return false };
@@ -225,22 +239,23 @@ async fn execute(
     media: Media,
     changes: bool,
 ) -> HttpResponse {
-    if let Err(forged) = forgery::check(headers, &door.origins, changes) {
-        return Malformed::new(StatusCode::FORBIDDEN, forged.message()).answer(media);
-    }
     let request_id = request_id(headers);
+    if let Err(forged) = forgery::check(headers, &door.origins, changes) {
+        return Malformed::new(StatusCode::FORBIDDEN, forged.message()).answer(media, &request_id);
+    }
     let client = Visitor::of_request(peer, headers, &door.trusted_proxies);
     let viewer = match door.viewers.of_headers(headers).await {
         Ok(viewer) => Some(viewer),
         Err(Refused::Absent) => None,
         // Whoever wants to sign in, refresh or sign out does so because the old token is no longer good.
         Err(refused) if is_about_sessions(&mut request) => {
-            if let (Refused::Expired, Some(departing)) = (refused, door.viewers.departing(headers).await) {
+            request = request.data(refused);
+            if let Some(departing) = door.viewers.departing(refused, headers).await {
                 request = request.data(departing);
             }
             None
         }
-        Err(refused) => return unauthenticated(refused, &client, &request_id, media),
+        Err(refused) => return turned_away(refused, &client, &request_id, media),
     };
     let operation = request.operation_name.clone().unwrap_or_default();
     let span = tracing::info_span!("graphql", request_id = %request_id, graphql.operation = %operation);
@@ -271,17 +286,25 @@ pub(crate) fn finish(response: &mut Response, request_id: &str) {
     }
 }
 
-fn unauthenticated(refused: Refused, client: &Visitor, request_id: &str, media: Media) -> HttpResponse {
+fn turned_away(refused: Refused, client: &Visitor, request_id: &str, media: Media) -> HttpResponse {
     let error = async_graphql::ServerError::new(refused.message(), None);
     let mut response = Response::from_errors(vec![error]);
     for error in &mut response.errors {
         let extensions = error.extensions.get_or_insert_with(Default::default);
-        extensions.set("code", error::UNAUTHENTICATED);
+        extensions.set("code", refused.code());
     }
     finish(&mut response, request_id);
     let mut answer = negotiate::answer(&response, media);
-    *answer.status_mut() = StatusCode::UNAUTHORIZED;
-    answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    let (status, name, value) = match refused {
+        Refused::Unavailable => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            header::RETRY_AFTER,
+            error::whole_seconds(Duration::from_secs(1)),
+        ),
+        _ => (StatusCode::UNAUTHORIZED, header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+    };
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(name, value);
     for cookie in unusable(refused, client) {
         answer.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -40,8 +40,24 @@ type Source = Box<dyn Fn() -> BoxFuture<'static, Result<String, Status>> + Send 
 pub(crate) struct Keys {
     source: Source,
     known: ArcSwap<Known>,
-    /// When the next fetch for an unknown key may begin.
-    next: Mutex<Option<Instant>>,
+    fetch: Mutex<Fetch>,
+}
+
+/// The last fetch for an unknown key.
+#[derive(Default)]
+struct Fetch {
+    /// When the next one may begin.
+    next: Option<Instant>,
+    was_answered: bool,
+}
+
+/// Why there is no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Auth has none of that id.
+    Unknown,
+    /// Auth could not be asked: it may well have one.
+    Unasked,
 }
 
 #[derive(Default)]
@@ -71,20 +87,26 @@ impl Keys {
     }
 
     fn new(source: Source) -> Keys {
-        Keys { source, known: ArcSwap::default(), next: Mutex::new(None) }
+        Keys { source, known: ArcSwap::default(), fetch: Mutex::default() }
     }
 
     /// The key of that id, if auth stands by it.
-    pub(crate) async fn find(&self, key_id: &str) -> Option<Arc<DecodingKey>> {
+    pub(crate) async fn find(&self, key_id: &str) -> Result<Arc<DecodingKey>, Missing> {
         self.find_at(key_id, Instant::now()).await
     }
 
-    async fn find_at(&self, key_id: &str, now: Instant) -> Option<Arc<DecodingKey>> {
+    async fn find_at(&self, key_id: &str, now: Instant) -> Result<Arc<DecodingKey>, Missing> {
         if let Some(key) = self.known.load().find(key_id, now) {
-            return Some(key);
+            return Ok(key);
         }
-        self.fetch_for_unknown(now, |known| known.find(key_id, now).is_some()).await;
-        self.known.load().find(key_id, now)
+        let was_answered = self.fetch_for_unknown(now, |known| known.find(key_id, now).is_some()).await;
+        let missing = if was_answered { Missing::Unknown } else { Missing::Unasked };
+        self.known.load().find(key_id, now).ok_or(missing)
+    }
+
+    /// Whether there are keys to check tokens by.
+    pub(crate) fn are_known(&self) -> bool {
+        self.known.load().is_fresh(Instant::now())
     }
 
     /// The set as auth publishes it.
@@ -97,18 +119,21 @@ impl Keys {
         known.is_fresh(now).then(|| known.json.clone())
     }
 
-    /// One fetch at a time, and one in a while; those who waited for it look at what it brought.
-    async fn fetch_for_unknown(&self, now: Instant, is_settled: impl Fn(&Known) -> bool) {
-        let mut next = self.next.lock().await;
-        if next.is_some_and(|at| now < at) || is_settled(&self.known.load()) {
-            return;
+    /// One fetch at a time, and one in a while; those who waited for it look at what it brought. Tells whether auth had
+    /// its say.
+    async fn fetch_for_unknown(&self, now: Instant, is_settled: impl Fn(&Known) -> bool) -> bool {
+        let mut last = self.fetch.lock().await;
+        if last.next.is_some_and(|at| now < at) || is_settled(&self.known.load()) {
+            return last.was_answered;
         }
         // The very first fetch was for all keys, not for this one.
         let was_fresh = self.known.load().is_fresh(now);
-        *next = match self.fetch(now).await {
+        last.was_answered = self.fetch(now).await;
+        last.next = match last.was_answered {
             true => was_fresh.then_some(now + REFETCH),
             false => Some(now + AFTER_FAILURE),
         };
+        last.was_answered
     }
 
     async fn fetch(&self, now: Instant) -> bool {

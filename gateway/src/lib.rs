@@ -16,6 +16,7 @@ mod keys;
 mod live;
 mod loaders;
 mod negotiate;
+mod patience;
 mod peers;
 mod proxies;
 mod revoked;
@@ -32,6 +33,7 @@ mod websocket;
 use std::sync::Arc;
 
 use anyhow::Context;
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 
 pub use config::Config;
@@ -61,6 +63,9 @@ pub async fn serve(
     let keys = Arc::new(keys::Keys::of(peers.clone()));
     let viewers = viewer::Viewers::new(&config, keys.clone(), revoked.clone());
 
+    let (asked, loaded) = (keys.clone(), revoked.clone());
+    process.ready("keys", move || state(asked.are_known(), "no public keys of auth"));
+    process.ready("revocations", move || state(loaded.is_loaded(), "ended sessions were never loaded"));
     let stopping = process.stopping();
     process.task("keys", keys::follow(keys.clone(), stopping.clone()));
     process.task("live", live::follow(live.clone(), stopping.clone()));
@@ -69,4 +74,10 @@ pub async fn serve(
     let door = http::Door::new(&config, schema, viewers, keys, peers, stopping);
     process.task("http", http::serve(listener, door));
     process.run().await
+}
+
+/// Without either no token can be checked: such a gateway is of use to guests only.
+fn state(is_there: bool, otherwise: &'static str) -> BoxFuture<'static, Result<serde_json::Value, String>> {
+    let known = if is_there { Ok(serde_json::Value::Null) } else { Err(otherwise.to_owned()) };
+    Box::pin(std::future::ready(known))
 }

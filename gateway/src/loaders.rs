@@ -15,6 +15,7 @@ use proto::{
     wallet::v1::{BatchListWalletsRequest, Wallet},
 };
 use tonic::Status;
+use tracing::Instrument;
 
 use crate::{peers::Peers, viewer::Viewer};
 
@@ -37,12 +38,12 @@ pub(crate) struct Loaders {
 impl Loaders {
     pub(crate) fn new(peers: &Peers) -> Loaders {
         Loaders {
-            collections: DataLoader::new(Collections(peers.clone()), tokio::spawn).max_batch_size(BATCH),
-            tokens: DataLoader::new(Tokens(peers.clone()), tokio::spawn).max_batch_size(BATCH),
-            users: DataLoader::new(Users(peers.clone()), tokio::spawn).max_batch_size(BATCH),
-            stats: DataLoader::new(UserStats(peers.clone()), tokio::spawn).max_batch_size(BATCH),
-            wallets: DataLoader::new(Wallets(peers.clone()), tokio::spawn).max_batch_size(BATCH),
-            chains: DataLoader::new(Chains(peers.clone()), tokio::spawn).max_batch_size(BATCH),
+            collections: DataLoader::new(Collections(peers.clone()), spawned).max_batch_size(BATCH),
+            tokens: DataLoader::new(Tokens(peers.clone()), spawned).max_batch_size(BATCH),
+            users: DataLoader::new(Users(peers.clone()), spawned).max_batch_size(BATCH),
+            stats: DataLoader::new(UserStats(peers.clone()), spawned).max_batch_size(BATCH),
+            wallets: DataLoader::new(Wallets(peers.clone()), spawned).max_batch_size(BATCH),
+            chains: DataLoader::new(Chains(peers.clone()), spawned).max_batch_size(BATCH),
             following: OnceLock::new(),
             peers: peers.clone(),
         }
@@ -52,9 +53,19 @@ impl Loaders {
     pub(crate) fn following(&self, viewer: &Viewer) -> &DataLoader<Following> {
         self.following.get_or_init(|| {
             let loader = Following { peers: self.peers.clone(), viewer: viewer.caller() };
-            DataLoader::new(loader, tokio::spawn).max_batch_size(BATCH)
+            DataLoader::new(loader, spawned).max_batch_size(BATCH)
         })
     }
+}
+
+/// A batch is loaded by a task of its own, which has the time and the name of the request that it is loaded for.
+fn spawned(batch: impl Future<Output = ()> + Send + 'static) {
+    let (left, request_id) = (rpc::remaining(), rpc::request_id());
+    let batch = batch.in_current_span();
+    match left {
+        Some(left) => tokio::spawn(async move { rpc::within(left, request_id.as_deref(), batch).await }),
+        None => tokio::spawn(batch),
+    };
 }
 
 /// Failures are shared by all who waited for the batch.
@@ -168,4 +179,25 @@ fn by_id<K: std::str::FromStr + std::hash::Hash + Eq, V>(
     id: impl Fn(&V) -> &String,
 ) -> HashMap<K, V> {
     rows.into_iter().filter_map(|row| Some((id(&row).parse().ok()?, row))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_batch_has_the_time_and_the_name_of_its_request() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let request = async {
+            spawned(async move {
+                let _ = tell.send((rpc::remaining(), rpc::request_id()));
+            });
+        };
+        rpc::within(Duration::from_secs(5), Some("request-1"), request).await;
+        let (left, request_id) = told.await.unwrap();
+        assert!(left.is_some_and(|left| left <= Duration::from_secs(5)));
+        assert_eq!(request_id.as_deref(), Some("request-1"));
+    }
 }

@@ -6,9 +6,13 @@ use axum::{
     response::{IntoResponse, Response as HttpResponse},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rpc::Code;
 use serde_json::{Map, Value, json};
 
-use crate::error::{PARSE_FAILED, VALIDATION_FAILED};
+use crate::{
+    error::{PARSE_FAILED, VALIDATION_FAILED},
+    http::with_request_id,
+};
 
 /// How the answer is written: the media type decides what a status means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +57,15 @@ impl Malformed {
         Malformed { status, message: message.into() }
     }
 
-    pub(crate) fn answer(self, media: Media) -> HttpResponse {
-        let code = if self.status == StatusCode::BAD_REQUEST { PARSE_FAILED } else { VALIDATION_FAILED };
-        let body = json!({ "errors": [{ "message": self.message, "extensions": { "code": code } }] });
-        write(self.status, media, &body)
+    pub(crate) fn answer(self, media: Media, request_id: &str) -> HttpResponse {
+        let code = match self.status {
+            StatusCode::BAD_REQUEST => PARSE_FAILED,
+            StatusCode::FORBIDDEN => Code::Forbidden.as_str(),
+            _ => VALIDATION_FAILED,
+        };
+        let extensions = json!({ "code": code, "requestId": request_id });
+        let body = json!({ "errors": [{ "message": self.message, "extensions": extensions }] });
+        with_request_id(write(self.status, media, &body), request_id)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,11 +30,17 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Revoked {
     until: RwLock<HashMap<SessionId, DateTime<Utc>>>,
+    is_loaded: AtomicBool,
 }
 
 impl Revoked {
     pub(crate) fn contains(&self, session: SessionId) -> bool {
         self.until.read().is_ok_and(|until| until.contains_key(&session))
+    }
+
+    /// Whether auth has told the whole set once: events alone tell nothing of what was before.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.is_loaded.load(Ordering::Acquire)
     }
 
     /// A session that was ended here.
@@ -86,6 +95,7 @@ async fn load(revoked: &Revoked, peers: &Peers) -> Duration {
         Ok(answer) => {
             let ids = answer.into_inner().session_ids;
             revoked.add(ids.iter().filter_map(|id| id.parse().ok()), Utc::now() + KEPT);
+            revoked.is_loaded.store(true, Ordering::Release);
             ROUND
         }
         Err(status) => {

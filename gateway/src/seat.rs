@@ -7,7 +7,7 @@ use chrono::Utc;
 use rpc::Code;
 
 use crate::{
-    error::{UNAUTHENTICATED, coded},
+    error::coded,
     http::Door,
     socket::Close,
     viewer::{Refused, Viewer},
@@ -35,7 +35,8 @@ impl Seat {
 
     /// Stays with a newer token. Only for whoever sits here already: what runs over the socket was allowed to them.
     pub(crate) async fn renew(&self, access_token: &str) -> async_graphql::Result<()> {
-        let refused = |refused: Refused| coded(UNAUTHENTICATED, refused.message());
+        let refused = |refused: Refused| coded(refused.code(), refused.message());
+        self.look().map_err(|_| refused(Refused::Revoked))?;
         let newer = self.door.viewers.of_token(access_token).await.map_err(refused)?;
         let sitting = self.viewer();
         if sitting.is_none_or(|sitting| sitting.user_id != newer.user_id) {

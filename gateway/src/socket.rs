@@ -37,6 +37,8 @@ pub(crate) enum Close {
     GoingAway,
     /// The client does not read what it asked for.
     TooSlow,
+    /// The token cannot be checked just now; clients come back by themselves after this code.
+    TryAgain,
 }
 
 impl Close {
@@ -50,7 +52,7 @@ impl Close {
             Close::Taken(_) => 4409,
             Close::TooMany(_) => 4429,
             Close::GoingAway => 1001,
-            Close::TooSlow => 1013,
+            Close::TooSlow | Close::TryAgain => 1013,
         }
     }
 
@@ -65,6 +67,7 @@ impl Close {
             Close::InitTimeout => "Connection initialisation timeout".to_owned(),
             Close::Taken(id) => format!("Subscriber for {id} already exists"),
             Close::GoingAway => "Going away: reconnect in a moment".to_owned(),
+            Close::TryAgain => "The access token cannot be checked just now: try again".to_owned(),
             Close::TooSlow => "Too slow: resume after your last cursor".to_owned(),
         };
         let mut end = reason.len().min(123);

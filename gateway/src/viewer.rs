@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, header};
 use ids::{AccountId, SessionId, UserId};
 use proto::common::v1::Caller;
+use rpc::Code;
 
 use crate::{
     Config, cookies,
     error::UNAUTHENTICATED,
-    keys::Keys,
+    keys::{Keys, Missing},
     revoked::Revoked,
     token::{self, Claims, Flaw},
 };
@@ -58,6 +59,8 @@ pub(crate) enum Refused {
     Invalid,
     Expired,
     Revoked,
+    /// Nobody could say: its key, or which sessions have ended, is not known while auth is away.
+    Unavailable,
 }
 
 impl Refused {
@@ -67,6 +70,17 @@ impl Refused {
             Refused::Invalid => "the access token is not valid",
             Refused::Expired => "the access token has expired",
             Refused::Revoked => "the session has ended",
+            Refused::Unavailable => "the access token cannot be checked just now, try again",
+        }
+    }
+}
+
+impl Refused {
+    /// What `extensions.code` says of it.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Refused::Unavailable => Code::Unavailable.as_str(),
+            Refused::Absent | Refused::Invalid | Refused::Expired | Refused::Revoked => UNAUTHENTICATED,
         }
     }
 }
@@ -76,6 +90,15 @@ impl From<Flaw> for Refused {
         match flaw {
             Flaw::Invalid => Refused::Invalid,
             Flaw::Expired => Refused::Expired,
+        }
+    }
+}
+
+impl From<Missing> for Refused {
+    fn from(missing: Missing) -> Refused {
+        match missing {
+            Missing::Unknown => Refused::Invalid,
+            Missing::Unasked => Refused::Unavailable,
         }
     }
 }
@@ -104,15 +127,22 @@ impl Viewers {
     }
 
     pub(crate) async fn of_token(&self, token: &str) -> Result<Viewer, Refused> {
-        let key = self.keys.find(&token::key_id(token)?).await.ok_or(Refused::Invalid)?;
+        let key = self.keys.find(&token::key_id(token)?).await?;
         let viewer = Viewer::new(token::read(token, &key, &self.issuer)?)?;
+        // Before the set was ever loaded, not to be in it says nothing.
+        if !self.revoked.is_loaded() {
+            return Err(Refused::Unavailable);
+        }
         if self.revoked.contains(viewer.session_id) { Err(Refused::Revoked) } else { Ok(viewer) }
     }
 
-    /// Whose session an expired token belongs to.
-    pub(crate) async fn departing(&self, headers: &HeaderMap) -> Option<Departing> {
+    /// Whose session a token belongs to that is good for nothing else just now.
+    pub(crate) async fn departing(&self, refused: Refused, headers: &HeaderMap) -> Option<Departing> {
+        if !matches!(refused, Refused::Expired | Refused::Unavailable) {
+            return None;
+        }
         let token = shown(headers).ok()?;
-        let key = self.keys.find(&token::key_id(token).ok()?).await?;
+        let key = self.keys.find(&token::key_id(token).ok()?).await.ok()?;
         let claims = token::read_late(token, &key, &self.issuer).ok()?;
         Viewer::new(claims).ok().map(Departing)
     }

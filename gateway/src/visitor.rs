@@ -18,7 +18,8 @@ pub(crate) struct Visitor {
     ip_address: IpAddr,
     user_agent: String,
     refresh: Option<Secret>,
-    pre_session: Option<Secret>,
+    /// What this browser's nonces are tied by, each with its name; the oldest first.
+    pre_sessions: Vec<(String, Secret)>,
     /// Whether the answer can set cookies: not on a socket, and not where a token was shown instead.
     takes_cookies: bool,
     is_socket: bool,
@@ -35,7 +36,7 @@ impl Visitor {
             ip_address: proxies::client_address(peer, headers, trusted),
             user_agent: agent.chars().take(512).collect(),
             refresh: secret(cookies::REFRESH),
-            pre_session: secret(cookies::PRE_SESSION).filter(|value| is_pre_session(value.expose())),
+            pre_sessions: if takes_cookies { cookies::pre_sessions(headers) } else { Vec::new() },
             takes_cookies,
             is_socket: false,
         }
@@ -44,7 +45,7 @@ impl Visitor {
     /// By a socket: an answer over it can set no cookie, so none is looked at.
     pub(crate) fn of_socket(peer: SocketAddr, headers: &HeaderMap, trusted: &[Network]) -> Visitor {
         let visitor = Visitor::of_request(peer, headers, trusted);
-        Visitor { refresh: None, pre_session: None, takes_cookies: false, is_socket: true, ..visitor }
+        Visitor { refresh: None, pre_sessions: Vec::new(), takes_cookies: false, is_socket: true, ..visitor }
     }
 
     pub(crate) fn is_socket(&self) -> bool {
@@ -59,8 +60,16 @@ impl Visitor {
         self.refresh.as_ref()
     }
 
-    pub(crate) fn pre_session(&self) -> Option<&Secret> {
-        self.pre_session.as_ref()
+    /// The cookie that a nonce is tied by, if this browser holds it.
+    pub(crate) fn pre_session(&self, nonce: &str) -> Option<(&str, &Secret)> {
+        let wanted = cookies::pre_session(nonce)?;
+        let (name, value) = self.pre_sessions.iter().find(|(name, _)| *name == wanted)?;
+        is_pre_session(value.expose()).then_some((name.as_str(), value))
+    }
+
+    /// The names of all of them, the oldest first.
+    pub(crate) fn pre_session_names(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.pre_sessions.iter().map(|(name, _)| name.as_str())
     }
 
     /// As services record it.

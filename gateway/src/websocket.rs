@@ -14,7 +14,7 @@ use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
 use crate::{
     cookies, forgery,
-    http::{Door, finish, request_id},
+    http::{DEADLINE, Door, finish, is_subscription, request_id},
     negotiate,
     seat::Seat,
     socket::{self, Close, PROTOCOL, Said},
@@ -167,7 +167,9 @@ impl Socket {
                 Err(Close::TooMany("Too many initialisation requests"))
             }
             Said::Init { payload } => {
-                self.seat.take(self.sign_in(&payload).await?);
+                // A socket lives long, the head of its request does not.
+                let headers = std::mem::take(&mut self.headers);
+                self.seat.take(self.sign_in(&payload, &headers).await?);
                 self.is_acknowledged = true;
                 write(sink, Message::text(socket::acknowledged())).await
             }
@@ -186,21 +188,26 @@ impl Socket {
 
     /// The token of the first message, or the cookie that came with the upgrade. The session is asked for once at
     /// the start: a revocation that happened while no gateway listened is seen here.
-    async fn sign_in(&self, payload: &Map<String, Value>) -> Result<Option<Viewer>, Close> {
+    async fn sign_in(
+        &self,
+        payload: &Map<String, Value>,
+        headers: &HeaderMap,
+    ) -> Result<Option<Viewer>, Close> {
         let given = ["authorization", "Authorization"].iter().find_map(|name| payload.get(*name));
         let viewer = match given {
             Some(Value::String(text)) => self.door.viewers.of_authorization(text).await,
             Some(_) => Err(Refused::Invalid),
             // Browsers always name the origin of a socket; cookies without one were taken from a browser.
-            None if cookies::are_meant(&self.headers) && !forgery::has_origin(&self.headers) => {
+            None if cookies::are_meant(headers) && !forgery::has_origin(headers) => {
                 return Err(Close::Forbidden("Cookies need an Origin"));
             }
-            None => self.door.viewers.of_headers(&self.headers).await,
+            None => self.door.viewers.of_headers(headers).await,
         };
         match viewer {
             Ok(viewer) if self.door.is_session_alive(&viewer).await => Ok(Some(viewer)),
-            Ok(_) => Err(Close::Unauthorized("The session has ended")),
+            Ok(_) | Err(Refused::Revoked) => Err(Close::Unauthorized("The session has ended")),
             Err(Refused::Absent) => Ok(None),
+            Err(Refused::Unavailable) => Err(Close::TryAgain),
             Err(refused) => Err(Close::Forbidden(refused.message())),
         }
     }
@@ -212,9 +219,11 @@ impl Socket {
         if self.running.len() >= self.door.limits.subscriptions {
             return Err(Close::TooMany("Too many subscriptions on one socket"));
         }
-        let Ok(request) = negotiate::from_fields(payload) else {
+        self.seat.look()?;
+        let Ok(mut request) = negotiate::from_fields(payload) else {
             return Err(Close::BadRequest("Invalid payload of a subscribe message"));
         };
+        let lasts = is_subscription(&mut request);
         let request = self.door.furnish(request, self.seat.viewer(), self.client.clone());
         let request = request.data(self.seat.clone());
         let mut responses = self.door.schema.execute_stream(request);
@@ -222,7 +231,7 @@ impl Socket {
         let (generation, spoken, request_id) =
             (self.generation, self.spoken.clone(), self.request_id.clone());
         let name = id.clone();
-        let task = tokio::spawn(async move {
+        let work = async move {
             let say = async |text| {
                 let _ = spoken.send(Spoken { id: name.clone(), generation, text }).await;
             };
@@ -236,7 +245,13 @@ impl Socket {
             }
             say(Some(socket::complete(&name))).await;
             say(None).await;
-        });
+        };
+        let request_id = self.request_id.clone();
+        // What answers once has the time of a request by HTTP; a subscription has all the time there is.
+        let task = match lasts {
+            true => tokio::spawn(work),
+            false => tokio::spawn(async move { rpc::within(DEADLINE, Some(&request_id), work).await }),
+        };
         self.running.insert(id, Running { generation, task: task.abort_handle() });
         Ok(())
     }

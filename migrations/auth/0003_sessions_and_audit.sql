@@ -47,8 +47,9 @@ alter table login_events
 create index login_events_timestamp_idx on login_events ("timestamp");
 create index session_revocations_created_at_idx on session_revocations (created_at);
 -- A user's own attempts are read page by page, and two may have one time.
+create index login_events_user_id_id_idx on login_events (user_id, "timestamp" desc, id desc) where user_id is not null;
 drop index login_events_user_id_idx;
-create index login_events_user_id_idx on login_events (user_id, "timestamp" desc, id desc) where user_id is not null;
+alter index login_events_user_id_id_idx rename to login_events_user_id_idx;
 
 -- Of an account that belongs to nobody, whose it was: a user service that has not heard of the end of the link yet would
 -- name that user once more.

@@ -71,7 +71,10 @@ mod tests {
         let wallet = permissions("wallet");
         assert_eq!(wallet.configure, "^$");
         assert_eq!(wallet.write, r"^(dlx\.events|wallets\.events)$");
-        assert_eq!(wallet.read, r"^(wallet\.auth\.logged_in|wallet\.approvals\.changed|wallet\.tokens\.changed)$");
+        assert_eq!(
+            wallet.read,
+            r"^(wallet\.auth\.logged_in|wallet\.approvals\.changed|wallet\.tokens\.changed)$"
+        );
         assert_eq!(wallet.topics["wallets.events"], r"^(wallet\.linked|wallet\.unlinked)$");
         assert_eq!(
             wallet.topics["dlx.events"],

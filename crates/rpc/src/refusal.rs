@@ -6,6 +6,8 @@ use tonic::Status;
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 const DOMAIN: &str = "vitrine";
+/// When a call that met no database may be made again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The kinds of failure that a caller can tell apart. Nine on purpose: what needs more detail has a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,11 +137,28 @@ impl From<Refusal> for Status {
     }
 }
 
-/// An unexpected failure: the chain of causes is logged here, once, and the caller hears only that it happened.
+/// An unexpected failure: the chain of causes is logged here, once, and the caller hears only that it happened, or, where
+/// it was the database that was away or busy, that the same call may work in a moment.
 pub fn internal(err: impl Into<anyhow::Error>) -> Status {
     let err: anyhow::Error = err.into();
+    if err.chain().any(is_database_away) {
+        tracing::warn!(error = %format!("{err:#}"), "the database is away");
+        let message = "something that is needed does not answer, try again";
+        return Refusal::new(Code::Unavailable, "UNAVAILABLE", message).retry_after(AGAIN_AFTER).into();
+    }
     tracing::error!(error = %format!("{err:#}"), "call failed unexpectedly");
     Refusal::new(Code::Internal, "INTERNAL", "internal error").into()
+}
+
+/// No connection, or a server that stops, starts or has no room: nothing is known to be wrong with the call.
+fn is_database_away(cause: &(dyn std::error::Error + 'static)) -> bool {
+    match cause.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => true,
+        Some(sqlx::Error::Database(err)) => {
+            err.code().is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
+    }
 }
 
 /// What a called service answered, read back from its `Status`.
@@ -174,4 +193,18 @@ impl From<&Status> for Problem {
 fn read(field: &FieldViolation) -> Violation {
     let (code, message) = field.description.split_once(": ").unwrap_or(("INVALID", &field.description));
     Violation { path: field.field.clone(), code: code.to_owned(), message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_away_is_no_bug_and_the_call_may_be_made_again() {
+        let away = anyhow::Error::from(sqlx::Error::PoolTimedOut).context("the database failed");
+        let problem = Problem::from(&internal(away));
+        assert_eq!((problem.code, problem.retry_after), (Code::Unavailable, Some(AGAIN_AFTER)));
+        let bug = Problem::from(&internal(anyhow::Error::from(sqlx::Error::RowNotFound)));
+        assert_eq!((bug.code, bug.message.as_str()), (Code::Internal, "internal error"));
+    }
 }

@@ -10,7 +10,7 @@ mod eventually;
 mod proxy;
 mod stores;
 
-pub use broker::{TEST_STEPS, Vhost, vhost, vhost_with};
+pub use broker::{TEST_STEPS, Vhost, vhost, vhost_of, vhost_with};
 pub use certs::{Certs, SERVICES, certs};
 pub use chain::{Chain, Deployed, KEYS, chain, chain_with};
 pub use contracts::trial_contract;

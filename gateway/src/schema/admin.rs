@@ -71,6 +71,7 @@ impl AdminMutation {
             granted: input.granted,
             reason: input.reason.unwrap_or_default(),
             expected_revision,
+            account_type: String::new(),
         };
         let asked = rpc::caller::acting(asked, &viewer.caller());
         let answer = context.data_unchecked::<Peers>().user.clone().set_role(asked).await;

@@ -101,7 +101,8 @@ pub(crate) struct ApprovalQuery;
 
 #[Object]
 impl ApprovalQuery {
-    /// Who may move an account's tokens now, newest first. The chain shows it to everybody, so everybody may ask.
+    /// Who may move an account's tokens now, newest first. The chain shows it to everybody, so everybody may ask. Null with an
+    /// error while approvals cannot be read.
     #[graphql(complexity = "10 + first.unwrap_or(20).clamp(1, 100) as usize * child_complexity / 4")]
     async fn approvals(
         &self,
@@ -109,11 +110,12 @@ impl ApprovalQuery {
         account: AccountId,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<ApprovalConnection> {
-        in_force(context, account, first, after).await
+    ) -> Option<Result<ApprovalConnection>> {
+        Some(in_force(context, account, first, after).await)
     }
 
-    /// Every approval that an account ever gave or took back, newest first. Everybody may ask.
+    /// Every approval that an account ever gave or took back, newest first. Everybody may ask. Null with an error while
+    /// approvals cannot be read.
     #[graphql(complexity = "10 + first.unwrap_or(20).clamp(1, 100) as usize * child_complexity / 4")]
     async fn approval_history(
         &self,
@@ -121,26 +123,12 @@ impl ApprovalQuery {
         account: AccountId,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<ApprovalConnection> {
-        let seal = context.data_unchecked::<Seal>();
-        let (chain_id, owner) = place(account);
-        let kind = format!("approval-history:{chain_id}:{owner}");
-        let page = Page::read(seal, &kind, first, after.as_deref())?;
-        let asked = ListApprovalHistoryRequest {
-            owner,
-            chain_id,
-            page_size: page.size,
-            page_token: page.token.clone(),
-        };
-        let peers = context.data_unchecked::<Peers>();
-        let answer = peers.wallet.clone().list_approval_history(asked).await;
-        let answer = answer.map_err(|status| failed(&status))?.into_inner();
-        let nodes = answer.approvals.into_iter().map(Approval).collect();
-        let has_next = !answer.next_page_token.is_empty();
-        Ok(ApprovalConnection::within(seal, &kind, &page, nodes, &answer.positions, has_next))
+    ) -> Option<Result<ApprovalConnection>> {
+        Some(history(context, account, first, after).await)
     }
 
-    /// Who lets an operator move their tokens now, newest first. Everybody may ask.
+    /// Who lets an operator move their tokens now, newest first. Everybody may ask. Null with an error while approvals cannot be
+    /// read.
     #[graphql(complexity = "10 + first.unwrap_or(20).clamp(1, 100) as usize * child_complexity / 4")]
     async fn grantors(
         &self,
@@ -149,20 +137,52 @@ impl ApprovalQuery {
         chain_id: ChainId,
         first: Option<i32>,
         after: Option<String>,
-    ) -> Result<ApprovalConnection> {
-        let seal = context.data_unchecked::<Seal>();
-        let (chain_id, operator) = (chain_id.0.to_string(), operator.0.to_lower());
-        let kind = format!("grantors:{chain_id}:{operator}");
-        let page = Page::read(seal, &kind, first, after.as_deref())?;
-        let asked =
-            ListGrantorsRequest { operator, chain_id, page_size: page.size, page_token: page.token.clone() };
-        let peers = context.data_unchecked::<Peers>();
-        let answer = peers.wallet.clone().list_grantors(asked).await;
-        let answer = answer.map_err(|status| failed(&status))?.into_inner();
-        let nodes = answer.approvals.into_iter().map(Approval).collect();
-        let has_next = !answer.next_page_token.is_empty();
-        Ok(ApprovalConnection::within(seal, &kind, &page, nodes, &answer.positions, has_next))
+    ) -> Option<Result<ApprovalConnection>> {
+        Some(granted(context, operator, chain_id, first, after).await)
     }
+}
+
+/// What happened to the approvals of an account.
+async fn history(
+    context: &Context<'_>,
+    account: AccountId,
+    first: Option<i32>,
+    after: Option<String>,
+) -> Result<ApprovalConnection> {
+    let seal = context.data_unchecked::<Seal>();
+    let (chain_id, owner) = place(account);
+    let kind = format!("approval-history:{chain_id}:{owner}");
+    let page = Page::read(seal, &kind, first, after.as_deref())?;
+    let asked =
+        ListApprovalHistoryRequest { owner, chain_id, page_size: page.size, page_token: page.token.clone() };
+    let peers = context.data_unchecked::<Peers>();
+    let answer = peers.wallet.clone().list_approval_history(asked).await;
+    let answer = answer.map_err(|status| failed(&status))?.into_inner();
+    let nodes = answer.approvals.into_iter().map(Approval).collect();
+    let has_next = !answer.next_page_token.is_empty();
+    Ok(ApprovalConnection::within(seal, &kind, &page, nodes, &answer.positions, has_next))
+}
+
+/// Who lets an operator move their tokens now.
+async fn granted(
+    context: &Context<'_>,
+    operator: Address,
+    chain_id: ChainId,
+    first: Option<i32>,
+    after: Option<String>,
+) -> Result<ApprovalConnection> {
+    let seal = context.data_unchecked::<Seal>();
+    let (chain_id, operator) = (chain_id.0.to_string(), operator.0.to_lower());
+    let kind = format!("grantors:{chain_id}:{operator}");
+    let page = Page::read(seal, &kind, first, after.as_deref())?;
+    let asked =
+        ListGrantorsRequest { operator, chain_id, page_size: page.size, page_token: page.token.clone() };
+    let peers = context.data_unchecked::<Peers>();
+    let answer = peers.wallet.clone().list_grantors(asked).await;
+    let answer = answer.map_err(|status| failed(&status))?.into_inner();
+    let nodes = answer.approvals.into_iter().map(Approval).collect();
+    let has_next = !answer.next_page_token.is_empty();
+    Ok(ApprovalConnection::within(seal, &kind, &page, nodes, &answer.positions, has_next))
 }
 
 /// The approvals of an account that hold now.

@@ -1,6 +1,6 @@
 //! Sign-in with Ethereum, and the ends of sessions.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject, Union};
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Result, SimpleObject, Union};
 use http::header::SET_COOKIE;
 use ids::SessionId;
 use proto::auth::v1::{self as pb, RevokeSessionsRequest};
@@ -14,17 +14,16 @@ use super::{
     problem::{self, ForbiddenProblem, Problem, SiweProblem},
     scalar::{AccountId, ChainId, DateTime, Hex, Uri, moment_of, ours, text},
     session::{Session, shown},
-    user::{Role, User, acting},
+    user::{self, Role, User, acting},
 };
 use crate::{
     error::{coded, failed},
-    loaders::Loaders,
     peers::Peers,
     seat::Seat,
     session::{
         self, Asker, Opened, Told, ask_nonce::ask_nonce, begin, begin::begin, end::end, refresh::refresh,
     },
-    viewer::{Departing, Viewer, Viewers},
+    viewer::{Departing, Refused, Viewer, Viewers},
 };
 
 /// What a message to sign has to say.
@@ -57,15 +56,27 @@ pub(crate) enum NoncePurpose {
 
 /// A session with fresh tokens.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct AuthSession {
     session: Session,
-    /// Who signed in; null with an error while users cannot be read.
-    user: Option<User>,
+    #[graphql(skip)]
+    user_id: String,
     /// For the `Authorization` header: `Bearer …`.
     access_token: String,
     access_token_expires_at: DateTime,
     /// Null where it was delivered as a cookie.
     refresh_token: Option<String>,
+}
+
+#[ComplexObject]
+impl AuthSession {
+    /// Who signed in; null with an error while users cannot be read, which takes nothing from the session.
+    async fn user(&self, context: &Context<'_>) -> Option<Result<User>> {
+        match ours(&self.user_id) {
+            Ok(id) => user::load(context, id).await,
+            Err(err) => Some(Err(err)),
+        }
+    }
 }
 
 /// How tokens reach the client.
@@ -143,7 +154,7 @@ impl AuthMutation {
             device_id: input.device_id,
         };
         match told(context, begin(&asker(context), proof).await) {
-            Ok(opened) => Ok(VerifySiweResult::Session(Box::new(opened_session(context, opened).await?))),
+            Ok(opened) => Ok(VerifySiweResult::Session(Box::new(opened_session(opened)?))),
             Err(status) => match problem::expected(&status)? {
                 Problem::Forbidden(problem) => Ok(VerifySiweResult::Forbidden(problem)),
                 // A field that is wrong says nothing about the message: the request is not what it should be.
@@ -159,16 +170,18 @@ impl AuthMutation {
         &self,
         context: &Context<'_>,
         refresh_token: Option<String>,
+        #[graphql(desc = "The UUID that the device keeps, as at sign-in.")] device_id: Option<String>,
     ) -> Result<RefreshSessionResult> {
-        match told(context, refresh(&asker(context), refresh_token, None).await) {
-            Ok(opened) => Ok(RefreshSessionResult::Session(Box::new(opened_session(context, opened).await?))),
+        match told(context, refresh(&asker(context), refresh_token, device_id).await) {
+            Ok(opened) => Ok(RefreshSessionResult::Session(Box::new(opened_session(opened)?))),
             Err(status) => problem::siwe(&status).map(RefreshSessionResult::Siwe),
         }
     }
 
-    /// Ends the session, also where only its refresh cookie is left. Fine when there is none.
-    async fn sign_out(&self, context: &Context<'_>) -> Result<bool> {
-        told(context, end(&asker(context)).await).map_err(|status| failed(&status))?;
+    /// Ends the session, also where only its refresh token is left: the one that is given, else the one in the cookie.
+    /// Fine when there is none; an `Authorization` header that proves nothing is an error.
+    async fn sign_out(&self, context: &Context<'_>, refresh_token: Option<String>) -> Result<bool> {
+        told(context, end(&asker(context), refresh_token).await).map_err(|status| failed(&status))?;
         Ok(true)
     }
 
@@ -239,6 +252,7 @@ fn asker<'a>(context: &'a Context<'_>) -> Asker<'a> {
         visitor: context.data_unchecked::<Visitor>(),
         viewer: context.data_opt::<Viewer>(),
         departing: context.data_opt::<Departing>().map(|departing| &departing.0),
+        refused: context.data_opt::<Refused>().copied(),
     }
 }
 
@@ -262,19 +276,12 @@ async fn revoke(context: &Context<'_>, viewer: &Viewer, asked: RevokeSessionsReq
     Ok(answer.map_err(|status| failed(&status))?.into_inner().revoked)
 }
 
-async fn opened_session(context: &Context<'_>, opened: Opened) -> Result<AuthSession> {
+fn opened_session(opened: Opened) -> Result<AuthSession> {
     Ok(AuthSession {
         session: shown(&opened.session, None)?,
-        user: load_user(context, &opened.session).await,
         access_token_expires_at: moment_of(opened.tokens.access_expire_time.as_ref()),
         refresh_token: opened.refresh_token().map(str::to_owned),
         access_token: opened.tokens.access_token,
+        user_id: opened.session.user_id,
     })
-}
-
-/// The session was opened whether or not its user can be shown just now.
-async fn load_user(context: &Context<'_>, session: &pb::Session) -> Option<User> {
-    let id = session.user_id.parse().ok()?;
-    let found = context.data_unchecked::<Loaders>().users.load_one(id).await;
-    found.ok().flatten().map(User)
 }

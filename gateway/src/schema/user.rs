@@ -129,15 +129,9 @@ impl User {
         }
     }
 
-    /// Whether you follow this user; false where you have not signed in.
-    async fn is_followed_by_viewer(&self, context: &Context<'_>) -> Result<bool> {
-        let id = self.key()?;
-        let Some(viewer) = context.data_opt::<Viewer>() else { return Ok(false) };
-        if viewer.user_id == id {
-            return Ok(false);
-        }
-        let found = context.data_unchecked::<Loaders>().following(viewer).load_one(id).await;
-        found.map(Option::unwrap_or_default).map_err(|status| failed(&status))
+    /// Whether you follow this user; false where you have not signed in, null with an error while it cannot be read.
+    async fn is_followed_by_viewer(&self, context: &Context<'_>) -> Option<Result<bool>> {
+        Some(self.is_followed(context).await)
     }
 
     /// Who follows this user, newest first.
@@ -198,6 +192,16 @@ impl User {
 }
 
 impl User {
+    async fn is_followed(&self, context: &Context<'_>) -> Result<bool> {
+        let id = self.key()?;
+        let Some(viewer) = context.data_opt::<Viewer>() else { return Ok(false) };
+        if viewer.user_id == id {
+            return Ok(false);
+        }
+        let found = context.data_unchecked::<Loaders>().following(viewer).load_one(id).await;
+        found.map(Option::unwrap_or_default).map_err(|status| failed(&status))
+    }
+
     fn key(&self) -> Result<ids::UserId> {
         ours(&self.0.user_id)
     }
@@ -233,22 +237,26 @@ impl UserQuery {
         find(context, by).await
     }
 
-    /// Users whose name begins so, in any case; at most 50.
+    /// Users whose name begins so, in any case; at most 50. Null with an error while users cannot be read.
     #[graphql(complexity = "20 + first.clamp(1, 50) as usize * child_complexity / 4")]
     async fn search_users(
         &self,
         context: &Context<'_>,
         prefix: String,
         #[graphql(default = 10)] first: i32,
-    ) -> Result<Vec<User>> {
-        if !(1..=LARGEST_SEARCH).contains(&first) {
-            return Err(coded(PAGE_TOO_LARGE, format!("first must be between 1 and {LARGEST_SEARCH}")));
-        }
-        let asked = SearchUsersRequest { prefix, page_size: first };
-        let peers = context.data_unchecked::<Peers>();
-        let answer = peers.user.clone().search_users(asked).await.map_err(|status| failed(&status))?;
-        Ok(answer.into_inner().users.into_iter().map(User).collect())
+    ) -> Option<Result<Vec<User>>> {
+        Some(search(context, prefix, first).await)
     }
+}
+
+async fn search(context: &Context<'_>, prefix: String, first: i32) -> Result<Vec<User>> {
+    if !(1..=LARGEST_SEARCH).contains(&first) {
+        return Err(coded(PAGE_TOO_LARGE, format!("first must be between 1 and {LARGEST_SEARCH}")));
+    }
+    let asked = SearchUsersRequest { prefix, page_size: first };
+    let peers = context.data_unchecked::<Peers>();
+    let answer = peers.user.clone().search_users(asked).await.map_err(|status| failed(&status))?;
+    Ok(answer.into_inner().users.into_iter().map(User).collect())
 }
 
 /// The user that is named so.

@@ -1,12 +1,16 @@
 //! A nonce for a message to sign, tied to the browser that asked.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::HeaderValue;
 use proto::auth::v1::{IssueNonceRequest, IssueNonceResponse, NoncePurpose};
 use rpc::{Code, Refusal};
 use sha2::{Digest, Sha256};
 
 use super::{Asker, Told};
 use crate::{cookies, viewer::Refused};
+
+/// Nonces that one browser can have at once.
+const KEPT: usize = 8;
 
 /// `account_id` is CAIP-10, or empty.
 pub(crate) async fn ask_nonce(
@@ -32,18 +36,26 @@ pub(crate) async fn ask_nonce(
     }
     let mut pre_session = None;
     if asker.visitor.takes_cookies() {
-        // One that is there is used again: several pages of one browser may be signing in at once.
-        let known = asker.visitor.pre_session().map(|known| known.expose().to_owned());
-        let value = known.unwrap_or_else(|| URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+        // Each nonce has one of its own: several pages of one browser may be signing in at once.
+        let value = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
         asked.pre_session = digest(&value);
         pre_session = Some(value);
     }
     let result = auth.issue_nonce(asked).await.map(tonic::Response::into_inner);
-    let kept = match (&result, &pre_session) {
-        (Ok(nonce), Some(value)) => cookies::keep(cookies::PRE_SESSION, value, nonce.expire_time.as_ref()),
-        _ => None,
+    let cookies = match (&result, &pre_session) {
+        (Ok(nonce), Some(value)) => tied(asker, nonce, value),
+        _ => Vec::new(),
     };
-    Told { result, cookies: kept.into_iter().collect() }
+    Told { result, cookies }
+}
+
+/// The nonce's cookie, and the oldest ones dropped: whoever asks again and again would else fill the browser's jar.
+fn tied(asker: &Asker<'_>, nonce: &IssueNonceResponse, value: &str) -> Vec<HeaderValue> {
+    let Some(name) = cookies::pre_session(&nonce.nonce) else { return Vec::new() };
+    let kept = cookies::keep(&name, value, nonce.expire_time.as_ref());
+    let others = asker.visitor.pre_session_names().filter(|other| *other != name);
+    let dropped = others.rev().skip(KEPT - 1).map(cookies::forget);
+    kept.into_iter().chain(dropped).collect()
 }
 
 /// What services know the cookie by.

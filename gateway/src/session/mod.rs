@@ -14,7 +14,7 @@ use tonic::Status;
 use crate::{
     cookies,
     peers::Peers,
-    viewer::{Viewer, Viewers},
+    viewer::{Refused, Viewer, Viewers},
     visitor::Visitor,
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) viewer: Option<&'a Viewer>,
     /// Known by a token that has expired: good for ending the session only.
     pub(crate) departing: Option<&'a Viewer>,
+    /// Why the token that was shown makes no viewer.
+    pub(crate) refused: Option<Refused>,
 }
 
 /// What came of it, and what becomes of the browser's cookies: a refusal can drop some as well.

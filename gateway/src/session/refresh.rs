@@ -17,7 +17,7 @@ pub(crate) async fn refresh(
 ) -> Told<Opened> {
     let is_in_cookies = given.is_none();
     let token = given.or_else(|| asker.visitor.refresh_cookie().map(|token| token.expose().to_owned()));
-    let Some(refresh_token) = token.filter(|token| (1..=LONGEST).contains(&token.len())) else {
+    let Some(refresh_token) = token.filter(|token| is_possible(token)) else {
         return Told::refused(Refusal::new(Code::Unauthenticated, "REFRESH_EXPIRED", "sign in again"));
     };
     let asked = RefreshSessionRequest { refresh_token, client: Some(asker.visitor.to_wire(device_id)) };
@@ -34,6 +34,11 @@ pub(crate) async fn refresh(
         }
         Err(status) => Told { result: Err(status), cookies: Vec::new() },
     }
+}
+
+/// Whether it is worth a question at all.
+pub(super) fn is_possible(token: &str) -> bool {
+    (1..=LONGEST).contains(&token.len())
 }
 
 /// Whether this token will never be good again.

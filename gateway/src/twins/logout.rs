@@ -1,9 +1,8 @@
-//! `POST /auth/logout`: ends the session of the request; fine when there is none.
+//! `POST /auth/logout`: ends the session of the request, or of a refresh token; fine when there is none.
 
 use std::net::SocketAddr;
 
 use axum::{
-    body::Bytes,
     extract::{ConnectInfo, State},
     response::Response as HttpResponse,
 };
@@ -15,18 +14,20 @@ use super::answer::{Body, Reply, heard};
 use crate::{http::Door, session::end::end};
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Said {}
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Said {
+    refresh_token: Option<String>,
+}
 
 pub(super) async fn answer(
     State(door): State<Door>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    body: Bytes,
+    body: super::Body,
 ) -> HttpResponse {
     super::answered(&door, peer, &headers, true, async |asked| {
-        let Said {} = super::read(&headers, &body)?;
-        let ((), cookies) = heard(end(&asked.asker()).await)?;
+        let said: Said = super::read(&headers, &body)?;
+        let ((), cookies) = heard(end(&asked.asker(), said.refresh_token).await)?;
         Ok(Reply::new(Body::Json(json!({ "ok": true })), cookies))
     })
     .await

@@ -13,11 +13,14 @@ use std::net::SocketAddr;
 
 use axum::{
     Router,
+    body::Bytes,
+    extract::rejection::BytesRejection,
     response::Response as HttpResponse,
     routing::{MethodRouter, get, post},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
+use tonic::Status;
 use tracing::Instrument;
 
 use crate::{
@@ -62,7 +65,14 @@ fn public_routes() -> Vec<Route> {
 const OPENAPI: &str = include_str!("openapi.json");
 
 pub(crate) fn router() -> Router<Door> {
-    routed(routes())
+    routed(routes()).method_not_allowed_fallback(other_method)
+}
+
+/// Beside these answers go `Allow`, which the router adds.
+async fn other_method(headers: HeaderMap) -> HttpResponse {
+    let request_id = request_id(&headers);
+    let failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "BAD_INPUT", "the path has another method");
+    sealed(failure.written(&request_id), &request_id)
 }
 
 pub(crate) fn public_router() -> Router<Door> {
@@ -72,6 +82,9 @@ pub(crate) fn public_router() -> Router<Door> {
 fn routed(routes: Vec<Route>) -> Router<Door> {
     routes.into_iter().fold(Router::new(), |router, Route(_, path, answer)| router.route(path, answer))
 }
+
+/// What came behind the head; too much of it is refused in the words of all failures.
+type Body = Result<Bytes, BytesRejection>;
 
 /// Everything that a twin knows of its request.
 struct Asked<'a> {
@@ -89,13 +102,15 @@ impl Asked<'_> {
             visitor: &self.visitor,
             viewer: self.viewer.as_ref().ok(),
             departing: self.departing.as_ref().map(|departing| &departing.0),
+            refused: self.viewer.as_ref().err().copied(),
         }
     }
 
     /// Whoever is signed in; else why not, and the cookie that was no good is dropped.
     fn viewer(&self) -> Result<&Viewer, Failure> {
-        self.viewer.as_ref().map_err(|refused| {
-            Failure::unauthenticated(refused.message()).with(unusable(*refused, &self.visitor))
+        self.viewer.as_ref().map_err(|refused| match refused {
+            Refused::Unavailable => Failure::from(&Status::unavailable(refused.message())),
+            _ => Failure::unauthenticated(refused.message()).with(unusable(*refused, &self.visitor)),
         })
     }
 }
@@ -121,25 +136,32 @@ async fn answered(
         }
         Err(failure) => Err(failure),
     };
-    let mut response = told.map_or_else(|failure| failure.written(&request_id), Reply::written);
+    sealed(told.map_or_else(|failure| failure.written(&request_id), Reply::written), &request_id)
+}
+
+/// What every answer carries.
+fn sealed(mut response: HttpResponse, request_id: &str) -> HttpResponse {
     let kept = response.headers_mut();
     kept.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     kept.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    with_request_id(response, &request_id)
+    with_request_id(response, request_id)
 }
 
 async fn meet<'a>(door: &'a Door, peer: SocketAddr, headers: &HeaderMap) -> Asked<'a> {
     let visitor = Visitor::of_request(peer, headers, &door.trusted_proxies);
     let viewer = door.viewers.of_headers(headers).await;
     let departing = match &viewer {
-        Err(Refused::Expired) => door.viewers.departing(headers).await,
-        _ => None,
+        Err(refused) => door.viewers.departing(*refused, headers).await,
+        Ok(_) => None,
     };
     Asked { door, visitor, viewer, departing }
 }
 
 /// A JSON body. What a form of another origin can send is refused by its type; no body at all is an empty object.
-fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Failure> {
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &Body) -> Result<T, Failure> {
+    let body: &[u8] = body.as_ref().map_err(|rejection| {
+        Failure::new(rejection.status(), "BAD_INPUT", "the body is too large, or broke off")
+    })?;
     let said = headers.get(header::CONTENT_TYPE);
     let kind = said.and_then(|kind| kind.to_str().ok()).and_then(|kind| kind.split(';').next());
     let is_json = kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
@@ -208,15 +230,17 @@ mod tests {
         #[derive(Debug, serde::Deserialize)]
         struct Nothing {}
         let with = |kind: &'static str| HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]);
-        assert!(read::<Nothing>(&HeaderMap::new(), b"").is_ok());
-        assert!(read::<Nothing>(&with("application/json; charset=utf-8"), b"{}").is_ok());
-        assert!(read::<Nothing>(&with("application/json"), b"").is_ok());
-        assert!(read::<Nothing>(&HeaderMap::new(), b"{}").is_err());
+        assert!(read::<Nothing>(&HeaderMap::new(), &Ok(Bytes::from_static(b""))).is_ok());
+        assert!(
+            read::<Nothing>(&with("application/json; charset=utf-8"), &Ok(Bytes::from_static(b"{}"))).is_ok()
+        );
+        assert!(read::<Nothing>(&with("application/json"), &Ok(Bytes::from_static(b""))).is_ok());
+        assert!(read::<Nothing>(&HeaderMap::new(), &Ok(Bytes::from_static(b"{}"))).is_err());
         for kind in
             ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp"]
         {
-            assert!(read::<Nothing>(&with(kind), b"{}").is_err(), "{kind}");
-            assert!(read::<Nothing>(&with(kind), b"").is_err(), "{kind}");
+            assert!(read::<Nothing>(&with(kind), &Ok(Bytes::from_static(b"{}"))).is_err(), "{kind}");
+            assert!(read::<Nothing>(&with(kind), &Ok(Bytes::from_static(b""))).is_err(), "{kind}");
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use axum::{
-    body::Bytes,
     extract::{ConnectInfo, State},
     response::Response as HttpResponse,
 };
@@ -39,7 +38,7 @@ pub(super) async fn answer(
     State(door): State<Door>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    body: Bytes,
+    body: super::Body,
 ) -> HttpResponse {
     super::answered(&door, peer, &headers, true, async |asked| {
         let said: Said = super::read(&headers, &body)?;

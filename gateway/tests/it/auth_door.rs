@@ -22,6 +22,8 @@ pub(crate) const ACCOUNT: &str = "eip155:31337:0xf39fd6e51aad88f6f4ce6ab8827279c
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) is_down: bool,
+    /// The list of ended sessions alone cannot be had.
+    pub(crate) hides_revocations: bool,
     pub(crate) user: Option<UserId>,
     pub(crate) sessions: HashMap<SessionId, UserId>,
     pub(crate) ended: Vec<SessionId>,
@@ -29,6 +31,7 @@ pub(crate) struct Memory {
     pub(crate) refresh: HashMap<String, (SessionId, bool)>,
     pub(crate) nonces: Vec<(pb::IssueNonceRequest, Option<String>)>,
     pub(crate) proofs: Vec<pb::VerifySiweRequest>,
+    pub(crate) refreshes: Vec<pb::RefreshSessionRequest>,
     pub(crate) published: Vec<serde_json::Value>,
     /// Calls that change something.
     pub(crate) changes: usize,
@@ -88,6 +91,11 @@ impl Memory {
     }
 }
 
+/// The nonce of that number; the first characters tell them apart, as in life.
+fn nonce(number: usize) -> String {
+    format!("{number:08}nonce{:09}", 0)
+}
+
 fn from_now(seconds: i64) -> Timestamp {
     Timestamp { seconds: Utc::now().timestamp() + seconds, nanos: 0 }
 }
@@ -108,7 +116,7 @@ impl AuthService for AuthDoor {
         memory.changes += 1;
         memory.nonces.push((request, caller));
         Ok(Response::new(pb::IssueNonceResponse {
-            nonce: format!("nonce{:017}", memory.nonces.len()),
+            nonce: nonce(memory.nonces.len()),
             expire_time: Some(from_now(300)),
             domain: "localhost:8081".to_owned(),
             uri: "http://localhost:8081".to_owned(),
@@ -135,10 +143,11 @@ impl AuthService for AuthDoor {
             }
             _ => {}
         }
-        let is_bound = memory
-            .nonces
-            .iter()
-            .any(|(nonce, _)| !nonce.pre_session.is_empty() && nonce.pre_session == request.pre_session);
+        let named = request.message.lines().find_map(|line| line.strip_prefix("Nonce: "));
+        let is_bound = memory.nonces.iter().zip(1..).any(|((asked, _), number)| {
+            let is_meant = named == Some(nonce(number).as_str());
+            is_meant && !asked.pre_session.is_empty() && asked.pre_session == request.pre_session
+        });
         if request.as_cookies && !is_bound {
             return Err(refused(Code::BadInput, "NONCE_UNKNOWN"));
         }
@@ -162,7 +171,9 @@ impl AuthService for AuthDoor {
     ) -> Result<Response<pb::RefreshSessionResponse>, Status> {
         let mut memory = self.open()?;
         memory.changes += 1;
-        let token = request.into_inner().refresh_token;
+        let request = request.into_inner();
+        memory.refreshes.push(request.clone());
+        let token = request.refresh_token;
         let Some((session, was_used)) = memory.refresh.insert(token.clone(), (SessionId::new(), true)) else {
             memory.refresh.remove(&token);
             return Err(refused(Code::Unauthenticated, "REFRESH_EXPIRED"));
@@ -208,10 +219,17 @@ impl AuthService for AuthDoor {
         &self,
         request: Request<pb::RevokeSessionsRequest>,
     ) -> Result<Response<pb::RevokeSessionsResponse>, Status> {
-        let caller = rpc::caller::of(&request)?;
+        let caller = rpc::caller::of(&request);
         let mut memory = self.open()?;
         memory.changes += 1;
         let request = request.into_inner();
+        if !request.refresh_token.is_empty() {
+            let held = memory.refresh.get(&request.refresh_token).map(|(session, _)| *session);
+            let ended = held.filter(|session| !memory.ended.contains(session));
+            memory.ended.extend(ended);
+            return Ok(Response::new(pb::RevokeSessionsResponse { revoked: i32::from(ended.is_some()) }));
+        }
+        let caller = caller?;
         let is_meant =
             |id: &SessionId| request.session_ids.contains(&id.to_string()) != request.all_but_given;
         let own = memory.sessions.iter().filter(|(id, user)| {
@@ -264,6 +282,10 @@ impl AuthService for AuthDoor {
         _: Request<pb::ListRevocationsRequest>,
     ) -> Result<Response<pb::ListRevocationsResponse>, Status> {
         let memory = self.open()?;
+        if memory.hides_revocations {
+            // Auth's own word, which is no reason to leave it alone: the rest of it answers.
+            return Err(refused(Code::Unavailable, "UNAVAILABLE"));
+        }
         let session_ids = memory.ended.iter().map(ToString::to_string).collect();
         Ok(Response::new(pb::ListRevocationsResponse { session_ids }))
     }

@@ -3,6 +3,7 @@
 use std::{net::TcpListener, time::Duration};
 
 use http::HeaderMap;
+use ids::{SessionId, UserId};
 use proto::{
     auth::v1::auth_service_server::AuthServiceServer,
     subscription::v1::subscription_service_server::SubscriptionServiceServer,
@@ -10,11 +11,11 @@ use proto::{
 use reqwest::{Method, StatusCode, header};
 use rpc::Identity;
 use serde_json::{Value, json};
-use testkit::Certs;
+use testkit::{Certs, eventually};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::Routes;
 
-use crate::{auth_door::AuthDoor, deliveries::Deliveries};
+use crate::{auth_door::AuthDoor, deliveries::Deliveries, signing::FIRST};
 
 pub(crate) const ORIGIN: &str = "http://localhost:8081";
 
@@ -35,8 +36,21 @@ pub(crate) async fn start() -> Fleet {
 
 /// Starts it behind proxies of these networks.
 pub(crate) async fn start_behind(trusted_proxies: &[&str]) -> Fleet {
+    let fleet = launch(AuthDoor::default(), trusted_proxies).await;
+    // Before it has heard from auth, it can check no token.
+    let bearer = format!("Bearer {}", FIRST.sign(UserId::new(), SessionId::new(), 900));
+    let settled = async || {
+        let answer = fleet.get("/auth/session", &[("authorization", &bearer)]).await;
+        (answer.status != 503).then_some(())
+    };
+    eventually(Duration::from_secs(20), "the gateway has heard from auth", settled).await;
+    fleet
+}
+
+/// Starts it before this auth, and waits for nothing.
+pub(crate) async fn launch(auth: AuthDoor, trusted_proxies: &[&str]) -> Fleet {
     let (certs, stop) = (testkit::certs(), CancellationToken::new());
-    let (auth, deliveries) = (AuthDoor::default(), Deliveries::default());
+    let deliveries = Deliveries::default();
     let open = |name: &str, routes: Routes| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
@@ -111,6 +125,15 @@ impl Answer {
         (!line.contains("Max-Age=0")).then(|| value.to_owned())
     }
 
+    /// The cookie that ties a nonce, with its name.
+    pub(crate) fn pre(&self) -> Option<(String, String)> {
+        let lines = self.headers.get_all(header::SET_COOKIE).iter().map(|line| line.to_str().unwrap());
+        let mut kept = lines.filter(|line| line.starts_with(PRE) && !line.contains("Max-Age=0"));
+        let (name, value) = kept.next()?.split(';').next()?.split_once('=')?;
+        assert!(kept.next().is_none(), "one nonce, one cookie");
+        Some((name.to_owned(), value.to_owned()))
+    }
+
     pub(crate) fn forgets(&self, name: &str) -> bool {
         self.cookie_line(name).is_some_and(|line| line.contains("Max-Age=0"))
     }
@@ -153,8 +176,9 @@ impl Fleet {
     /// A browser signs in: the cookies that it holds then.
     pub(crate) async fn sign_in_with_cookies(&self) -> Browser {
         let nonce = self.get("/auth/nonce", &[]).await;
-        let pre = format!("{PRE}={}", nonce.kept(PRE).unwrap());
-        let proof = json!({ "message": "good", "signature": "0x00" });
+        let (name, value) = nonce.pre().unwrap();
+        let pre = format!("{name}={value}");
+        let proof = json!({ "message": good(&nonce.text), "signature": "0x00" });
         let answer = self.post("/auth/verify", &[("cookie", &pre), ("origin", ORIGIN)], &proof).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         Browser { session: answer.kept(SESSION).unwrap(), refresh: answer.kept(REFRESH).unwrap() }
@@ -163,7 +187,12 @@ impl Fleet {
 
 pub(crate) const SESSION: &str = "__Host-vitrine_session";
 pub(crate) const REFRESH: &str = "__Host-vitrine_refresh";
-pub(crate) const PRE: &str = "__Host-vitrine_pre";
+pub(crate) const PRE: &str = "__Host-vitrine_pre_";
+
+/// A message that auth likes.
+pub(crate) fn good(nonce: &str) -> String {
+    format!("good\nNonce: {nonce}")
+}
 
 /// A browser's cookies.
 pub(crate) struct Browser {

@@ -22,6 +22,10 @@ async fn refused(fleet: &Fleet, cookie: &str, extra: &[(&str, &str)]) {
         let before = fleet.auth.memory().changes;
         let answer = fleet.post(path, &headers, &body).await;
         assert_eq!(answer.status, 403, "{path} {extra:?}: {answer:?}");
+        let said = answer.json();
+        let said = if path == "/graphql" { &said["errors"][0]["extensions"] } else { &said };
+        assert_eq!(said["code"], "FORBIDDEN", "{path}");
+        assert_eq!(said["requestId"], answer.header("x-request-id"), "{path}");
         assert!(answer.headers.get("set-cookie").is_none(), "{path} {extra:?}");
         assert_eq!(fleet.auth.memory().changes, before, "{path} {extra:?}");
     }

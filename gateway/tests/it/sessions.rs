@@ -7,7 +7,7 @@ use serde_json::json;
 use testkit::eventually;
 
 use crate::{
-    fleet::{ORIGIN, PRE, REFRESH, SESSION, start},
+    fleet::{ORIGIN, REFRESH, SESSION, good, start},
     signing::SECOND,
 };
 
@@ -25,16 +25,18 @@ async fn a_page_signs_in_refreshes_and_leaves() {
     let origin = ("origin", ORIGIN);
     let nonce = fleet.graphql(&[origin], "mutation { issueSiweNonce { nonce message } }").await;
     assert_eq!(nonce.json()["data"]["issueSiweNonce"]["message"], json!(null));
-    let pre = format!("{PRE}={}", nonce.kept(PRE).unwrap());
+    let (name, value) = nonce.pre().unwrap();
+    let pre = format!("{name}={value}");
+    let message = good(nonce.json()["data"]["issueSiweNonce"]["nonce"].as_str().unwrap());
 
     let verify = format!(
-        r#"mutation {{ verifySiwe(input: {{ message: "good", signature: "0x00" }}) {{ {FIELDS} }} }}"#
+        r#"mutation {{ verifySiwe(input: {{ message: {message:?}, signature: "0x00" }}) {{ {FIELDS} }} }}"#
     );
     let signed_in = fleet.graphql(&[origin, ("cookie", &pre)], &verify).await;
     let session = &signed_in.json()["data"]["verifySiwe"];
     assert_eq!((&session["__typename"], &session["refreshToken"]), (&json!("AuthSession"), &json!(null)));
     assert_eq!(session["session"]["chainId"], "eip155:31337");
-    assert!(signed_in.forgets(PRE));
+    assert!(signed_in.forgets(&name));
 
     let cookies = format!("{SESSION}=x.y.z; {REFRESH}={}", signed_in.kept(REFRESH).unwrap());
     let query = fleet.graphql(&[origin, ("cookie", &cookies)], "{ viewer { roles } }").await;
@@ -44,9 +46,11 @@ async fn a_page_signs_in_refreshes_and_leaves() {
         "the session may still be refreshed"
     );
 
-    let refresh = format!("mutation {{ refreshSession {{ {FIELDS} }} }}");
+    let refresh = format!("mutation {{ refreshSession(deviceId: \"device-1\") {{ {FIELDS} }} }}");
     let refreshed = fleet.graphql(&[origin, ("cookie", &cookies)], &refresh).await;
     assert_eq!(refreshed.json()["data"]["refreshSession"]["__typename"], "AuthSession", "{refreshed:?}");
+    let client = fleet.auth.memory().refreshes[0].client.clone().unwrap();
+    assert_eq!(client.device_id, "device-1");
     let fresh = format!("{SESSION}={}", refreshed.kept(SESSION).unwrap());
     let viewer = fleet.graphql(&[origin, ("cookie", &fresh)], "{ viewer { session { isCurrent } } }").await;
     assert_eq!(viewer.json()["data"]["viewer"]["session"]["isCurrent"], json!(true), "{viewer:?}");
@@ -185,4 +189,33 @@ async fn a_key_that_auth_publishes_later_is_learned() {
         (answer.status == 200).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn services_that_are_down_cost_their_own_fields_only() {
+    let fleet = start().await;
+    let account = format!("eip155:1:0x{}", "07".repeat(20));
+    let operator = format!("0x{}", "07".repeat(20));
+    let query = format!(
+        r#"{{ __typename searchUsers(prefix: "a") {{ id }}
+            approvals(account: "{account}") {{ nodes {{ operator }} }}
+            approvalHistory(account: "{account}") {{ nodes {{ operator }} }}
+            grantors(operator: "{operator}", chainId: "eip155:1") {{ nodes {{ owner }} }} }}"#
+    );
+    let answer = fleet.graphql(&[], &query).await.json();
+    assert_eq!(answer["data"]["__typename"], "Query", "{answer}");
+    for field in ["searchUsers", "approvals", "approvalHistory", "grantors"] {
+        assert_eq!(answer["data"][field], json!(null), "{field}");
+    }
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 4, "{answer}");
+
+    let input = r#"{ message: "good", signature: "0x00", delivery: BEARER }"#;
+    let fields = "... on AuthSession { accessToken user { id } }";
+    let opened =
+        fleet.graphql(&[], &format!("mutation {{ verifySiwe(input: {input}) {{ {fields} }} }}")).await;
+    let opened = opened.json();
+    assert!(opened["data"]["verifySiwe"]["accessToken"].is_string(), "{opened}");
+    assert_eq!(opened["data"]["verifySiwe"]["user"], json!(null));
+    assert_eq!(opened["errors"][0]["path"], json!(["verifySiwe", "user"]));
+    assert_eq!(opened["errors"][0]["extensions"]["code"], "UNAVAILABLE");
 }

@@ -5,13 +5,17 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use ids::UserId;
 use serde_json::{Value, json};
+use testkit::eventually;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{self, Message, client::IntoClientRequest},
 };
 
-use crate::fleet::{Fleet, ORIGIN, SESSION, start};
+use crate::{
+    auth_door::AuthDoor,
+    fleet::{Fleet, ORIGIN, SESSION, launch, start},
+};
 
 struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -84,7 +88,7 @@ async fn a_socket_ends_with_its_token_unless_it_was_renewed() {
 #[tokio::test]
 async fn a_socket_is_renewed_by_a_good_token_of_the_same_user_only() {
     let fleet = start().await;
-    let (_, token) = fleet.auth.session(UserId::new(), 900);
+    let (session, token) = fleet.auth.session(UserId::new(), 900);
     let mut socket = signed_in(&fleet, &token).await;
     let code = |answer: Value| answer["errors"][0]["extensions"]["code"].clone();
 
@@ -93,6 +97,11 @@ async fn a_socket_is_renewed_by_a_good_token_of_the_same_user_only() {
     assert_eq!(code(socket.ask("2", &renewal("nonsense")).await), "UNAUTHENTICATED");
     let (_, expired) = fleet.auth.session(UserId::new(), -60);
     assert_eq!(code(socket.ask("3", &renewal(&expired)).await), "UNAUTHENTICATED");
+    // Of the same user, and nobody told this gateway that its session has ended.
+    let user = fleet.auth.memory().sessions[&session];
+    let (ended, dead) = fleet.auth.session(user, 900);
+    fleet.auth.memory().ended.push(ended);
+    assert_eq!(code(socket.ask("5", &renewal(&dead)).await), "UNAUTHENTICATED");
     assert!(
         socket.ask("4", "{ viewer { roles } }").await["data"]["viewer"].is_object(),
         "a refusal costs nothing"
@@ -116,13 +125,15 @@ async fn a_socket_ends_with_its_session_and_a_dead_session_opens_none() {
     let left = fleet.graphql(&[("authorization", &bearer)], "mutation { signOut }").await;
     assert_eq!(left.json()["data"]["signOut"], json!(true));
     assert_eq!(socket.hear().await, Err(4401));
+    let mut again = open(&fleet, &[]).await.unwrap();
+    assert_eq!(again.init(json!({ "authorization": bearer })).await, Err(4401), "known to have ended");
 
     // This gateway was told by nobody; it asks when a socket begins.
     let (ended, token) = fleet.auth.session(UserId::new(), 900);
     fleet.auth.memory().ended.push(ended);
     let mut late = open(&fleet, &[]).await.unwrap();
     let refused = late.init(json!({ "authorization": format!("Bearer {token}") })).await;
-    assert!(matches!(refused, Err(4401 | 4403)), "{refused:?}");
+    assert_eq!(refused, Err(4401));
 }
 
 #[tokio::test]
@@ -161,4 +172,53 @@ async fn a_socket_of_another_page_is_not_opened() {
     assert_eq!(socket.init(json!({})).await, Err(4403));
     // Where the upgrade shows a cookie, the browser's own word for the page is heard as well.
     assert!(open(&fleet, &[("cookie", &cookie), ("sec-fetch-site", "cross-site")]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_checked_is_told_to_come_again() {
+    let auth = AuthDoor::default();
+    auth.memory().is_down = true;
+    let fleet = launch(auth, &[]).await;
+    let (_, token) = fleet.auth.session(UserId::new(), 900);
+    let (bearer, cookie) = (format!("Bearer {token}"), format!("{SESSION}={token}"));
+    for headers in [[("authorization", bearer.as_str())], [("cookie", cookie.as_str())]] {
+        let by_graphql = fleet.graphql(&headers, "{ viewer { roles } }").await;
+        let by_twin = fleet.get("/auth/session", &headers).await;
+        if headers[0].0 == "authorization" {
+            assert_eq!(by_graphql.json()["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{by_graphql:?}");
+            assert_eq!(by_graphql.status, 503);
+        }
+        assert_eq!((by_twin.status.as_u16(), by_twin.json()["code"].clone()), (503, json!("UNAVAILABLE")));
+        for answer in [by_graphql, by_twin].iter().filter(|answer| answer.status == 503) {
+            assert!(!answer.header("retry-after").is_empty() && answer.headers.get("set-cookie").is_none());
+        }
+    }
+    let mut socket = open(&fleet, &[]).await.unwrap();
+    let payload = json!({ "authorization": bearer });
+    assert_eq!(socket.init(payload.clone()).await, Err(1013), "a code after which clients come back");
+
+    // The keys can be had again; which sessions have ended, still nobody knows.
+    fleet.auth.memory().hides_revocations = true;
+    fleet.auth.memory().is_down = false;
+    let within = Duration::from_secs(20);
+    eventually(within, "the keys are known", async || {
+        let keys = fleet.get("/.well-known/jwks.json", &[]).await;
+        (keys.status == 200).then_some(())
+    })
+    .await;
+    let (leaving, its_token) = fleet.auth.session(UserId::new(), 900);
+    let me = [("authorization", bearer.as_str())];
+    assert_eq!(fleet.get("/auth/session", &me).await.status, 503);
+    eventually(within, "one may leave nevertheless", async || {
+        let bearer = format!("Bearer {its_token}");
+        let left = fleet.graphql(&[("authorization", &bearer)], "mutation { signOut }").await;
+        (left.json()["data"]["signOut"] == json!(true)).then_some(())
+    })
+    .await;
+    assert!(!fleet.auth.is_alive(leaving));
+    fleet.auth.memory().hides_revocations = false;
+    eventually(within, "the token is checked", async || {
+        (fleet.get("/auth/session", &me).await.status == 200).then_some(())
+    })
+    .await;
 }

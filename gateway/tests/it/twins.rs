@@ -4,7 +4,7 @@ use ids::UserId;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::fleet::{Answer, ORIGIN, PRE, REFRESH, SESSION, start, start_behind};
+use crate::fleet::{Answer, ORIGIN, PRE, REFRESH, SESSION, good, start, start_behind};
 
 fn code(answer: &Answer) -> String {
     let body = answer.json();
@@ -20,22 +20,18 @@ async fn a_browser_signs_in_comes_back_refreshes_and_leaves() {
     assert_eq!((nonce.status.as_u16(), nonce.header("content-type")), (200, "text/plain; charset=utf-8"));
     assert!(nonce.text.bytes().all(|b| b.is_ascii_alphanumeric()) && !nonce.text.is_empty());
     assert_eq!(nonce.header("cache-control"), "no-store");
-    let pre = nonce.kept(PRE).unwrap();
+    let (name, pre) = nonce.pre().unwrap();
+    assert_eq!(name, format!("{PRE}{}", &nonce.text[..8]));
     assert_eq!(fleet.auth.memory().nonces[0].0.pre_session, Sha256::digest(&pre).to_vec());
+    let pre_cookie = format!("{name}={pre}");
 
-    // A second page of the same browser gets a nonce of its own, tied to the same browser.
-    let pre_cookie = format!("{PRE}={pre}");
-    let again = fleet.get("/auth/nonce", &[("cookie", &pre_cookie), ("accept", "application/json")]).await;
-    assert_eq!(again.kept(PRE).unwrap(), pre);
-    assert_eq!(again.json()["domain"], "localhost:8081");
-
-    let proof = json!({ "message": "good", "signature": "0xabcd" });
+    let proof = json!({ "message": good(&nonce.text), "signature": "0xabcd" });
     let headers = [("cookie", pre_cookie.as_str()), ("origin", ORIGIN)];
     let signed_in = fleet.post("/auth/verify", &headers, &proof).await;
     assert_eq!(signed_in.status, 200, "{signed_in:?}");
     assert_eq!(signed_in.json()["refreshToken"], json!(null));
     assert_eq!(fleet.auth.memory().proofs[0].signature, [0xab, 0xcd]);
-    assert!(signed_in.forgets(PRE), "what was before the session ends with its beginning");
+    assert!(signed_in.forgets(&name), "what was before the session ends with its beginning");
     for name in [SESSION, REFRESH] {
         let line = signed_in.cookie_line(name).unwrap();
         for attribute in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict", "; Max-Age="] {
@@ -73,14 +69,54 @@ async fn a_browser_signs_in_comes_back_refreshes_and_leaves() {
 #[tokio::test]
 async fn a_nonce_of_another_browser_signs_nobody_in_by_cookies() {
     let fleet = start().await;
-    fleet.get("/auth/nonce", &[]).await;
-    let proof = json!({ "message": "good", "signature": "0x00" });
-    let stranger = format!("{PRE}={}", "A".repeat(43));
+    let nonce = fleet.get("/auth/nonce", &[]).await;
+    let proof = json!({ "message": good(&nonce.text), "signature": "0x00" });
+    let stranger = format!("{}={}", nonce.pre().unwrap().0, "A".repeat(43));
     for headers in [&[("origin", ORIGIN)][..], &[("origin", ORIGIN), ("cookie", stranger.as_str())]] {
         let answer = fleet.post("/auth/verify", headers, &proof).await;
         assert_eq!((answer.status.as_u16(), code(&answer).as_str()), (400, "NONCE_UNKNOWN"));
         assert!(answer.cookie_line(SESSION).is_none());
     }
+}
+
+#[tokio::test]
+async fn two_pages_of_one_browser_sign_in_at_once() {
+    let fleet = start().await;
+    let ask = async || {
+        let nonce = fleet.get("/auth/nonce", &[("accept", "application/json")]).await;
+        assert_eq!(nonce.json()["domain"], "localhost:8081");
+        (nonce.json()["nonce"].as_str().unwrap().to_owned(), nonce.pre().unwrap())
+    };
+    // Neither page knew of the other's cookie when it asked.
+    let ((first, (one, value)), (second, (two, other))) = (ask().await, ask().await);
+    assert_ne!((&one, &value), (&two, &other));
+    let jar = format!("{one}={value}; {two}={other}");
+    let verify = async |nonce: &str, jar: &str, delivery: &str| {
+        let proof = json!({ "message": good(nonce), "signature": "0x00", "delivery": delivery });
+        fleet.post("/auth/verify", &[("cookie", jar), ("origin", ORIGIN)], &proof).await
+    };
+    let by_token = verify(&first, &jar, "BEARER").await;
+    assert_eq!(by_token.status, 200);
+    assert!(by_token.headers.get("set-cookie").is_none(), "the jar is not this client's");
+
+    let signed_in = verify(&first, &jar, "COOKIE").await;
+    assert_eq!(signed_in.status, 200, "{signed_in:?}");
+    assert!(signed_in.forgets(&one) && signed_in.cookie_line(&two).is_none());
+    let beside = verify(&second, &format!("{two}={other}"), "COOKIE").await;
+    assert_eq!(beside.status, 200, "{beside:?}");
+    assert!(beside.forgets(&two));
+}
+
+#[tokio::test]
+async fn a_browser_keeps_the_cookies_of_eight_nonces() {
+    let fleet = start().await;
+    let old: Vec<String> = (0..10).map(|n| format!("{PRE}old0000{n}")).collect();
+    let jar: Vec<String> = old.iter().map(|name| format!("{name}={}", "A".repeat(43))).collect();
+    let nonce = fleet.get("/auth/nonce", &[("cookie", &jar.join("; "))]).await;
+    assert!(nonce.pre().is_some());
+    let forgotten: Vec<bool> = old.iter().map(|name| nonce.forgets(name)).collect();
+    let oldest = [true, true, true, false, false, false, false, false, false, false];
+    assert_eq!(forgotten, oldest, "seven and the new one");
 }
 
 #[tokio::test]
@@ -154,9 +190,66 @@ async fn signing_out_ends_the_session_whatever_is_left_of_it() {
     assert!(!fleet.auth.is_alive(session), "an expired token is enough to leave");
 
     let (session, ancient) = fleet.auth.session(UserId::new(), -3 * 86_400);
-    let bearer = format!("Bearer {ancient}");
-    assert_eq!(fleet.post("/auth/logout", &[("authorization", &bearer)], &json!({})).await.status, 200);
+    for shown in [ancient.as_str(), "nonsense"] {
+        let bearer = format!("Bearer {shown}");
+        let refused = fleet.post("/auth/logout", &[("authorization", &bearer)], &json!({})).await;
+        assert_eq!((refused.status.as_u16(), code(&refused).as_str()), (401, "UNAUTHENTICATED"));
+        let refused = fleet.graphql(&[("authorization", &bearer)], "mutation { signOut }").await;
+        assert_eq!(refused.json()["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    }
     assert!(fleet.auth.is_alive(session), "a token of last week is nobody's");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_given_ends_its_session_and_is_not_used_up() {
+    let fleet = start().await;
+    let sign_in = async || {
+        let proof = json!({ "message": "good", "signature": "0x00", "delivery": "BEARER" });
+        let refresh_token = fleet.post("/auth/verify", &[], &proof).await.json()["refreshToken"].clone();
+        let session = fleet.auth.memory().refresh[refresh_token.as_str().unwrap()].0;
+        (refresh_token, session)
+    };
+    let (token, session) = sign_in().await;
+    for _ in 0..2 {
+        let left = fleet.post("/auth/logout", &[], &json!({ "refreshToken": token })).await;
+        assert_eq!(left.status, 200, "{left:?}");
+        assert!(!fleet.auth.is_alive(session));
+    }
+    let (token, session) = sign_in().await;
+    let stale = [("authorization", "Bearer nonsense")];
+    let left = fleet.graphql(&stale, &format!("mutation {{ signOut(refreshToken: {token}) }}")).await;
+    assert_eq!(left.json()["data"]["signOut"], json!(true), "{left:?}");
+    assert!(!fleet.auth.is_alive(session));
+    assert!(fleet.auth.memory().refreshes.is_empty());
+}
+
+#[tokio::test]
+async fn a_sign_out_that_failed_can_be_tried_again() {
+    let fleet = start().await;
+    let browser = fleet.sign_in_with_cookies().await;
+    let origin = ("origin", ORIGIN);
+    fleet.auth.memory().is_down = true;
+    let failed = fleet.post("/auth/logout", &[("cookie", &browser.cookies()), origin], &json!({})).await;
+    assert_eq!((failed.status.as_u16(), code(&failed).as_str()), (503, "UNAVAILABLE"));
+    assert!(failed.forgets(SESSION) && failed.cookie_line(REFRESH).is_none(), "{failed:?}");
+    fleet.auth.memory().is_down = false;
+
+    let within = std::time::Duration::from_secs(10);
+    let left = testkit::eventually(within, "a sign-out", async || {
+        let cookie = browser.refresh_cookie();
+        let answer = fleet.post("/auth/logout", &[("cookie", &cookie), origin], &json!({})).await;
+        (answer.status == 200).then_some(answer)
+    });
+    assert!(left.await.forgets(REFRESH));
+    assert_eq!(fleet.auth.memory().ended.len(), 1);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_not_read() {
+    let fleet = start().await;
+    // More than what is read ahead of the bound.
+    let large = "x".repeat(80 * 1024);
+    assert_eq!(fleet.get("/auth/nonce", &[("x-large", &large)]).await.status, 431);
 }
 
 #[tokio::test]
@@ -187,8 +280,12 @@ async fn refusals_have_the_status_of_their_kind() {
         assert_eq!(answer.status, 415, "{kind}");
     }
     let large = fleet.post("/auth/verify", &[], &json!({ "message": "x".repeat(70_000) })).await;
-    assert_eq!(large.status, 413);
-    assert_eq!(fleet.get("/auth/verify", &[]).await.status, 405);
+    assert_eq!((large.status.as_u16(), code(&large).as_str()), (413, "BAD_INPUT"));
+    let other = fleet.get("/auth/verify", &[]).await;
+    assert_eq!(
+        (other.status.as_u16(), code(&other).as_str(), other.header("allow")),
+        (405, "BAD_INPUT", "POST")
+    );
     let with_token = [("authorization", "Bearer x")];
     let both =
         fleet.post("/auth/verify", &with_token, &json!({ "message": "good", "signature": "0x00" })).await;

@@ -53,7 +53,7 @@ impl Issuer {
         from: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<String, Error> {
-        let key = self.keys.at(from).ok_or(Error::Unavailable("a signing key"))?;
+        let key = self.keys.at(from, until).ok_or(Error::Unavailable("a signing key"))?;
         let header =
             Header { typ: Some("at+jwt".to_owned()), kid: Some(key.kid), ..Header::new(Algorithm::RS256) };
         let claims = Claims {

@@ -1,9 +1,13 @@
 //! Contract accounts are asked again: what a contract answered at the sign-in can stop being true, because an owner was
 //! removed or a module added. A key's signature stays what it was and is never asked about.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
 use ids::SessionId;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +26,13 @@ const TRUSTED: TimeDelta = TimeDelta::hours(1);
 const EVERY: Duration = Duration::from_secs(5);
 const BATCH: i64 = 50;
 /// What is left then waits for the next turn.
-const BATCHES_MAX: usize = 20;
+const TURN_ENDS_AFTER: Duration = Duration::from_secs(20);
+/// The last question of a turn has to end before.
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+const LEASE_NAME: &str = "ask again";
+const CHAINS_AT_ONCE: usize = 4;
+/// How far an endpoint may be behind the one that answered before. What is older says nothing of now.
+const BLOCKS_BEHIND_MAX: i64 = 64;
 
 /// How far a session's signature is still believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +83,8 @@ impl Asker {
         };
         match self.ask(&asked).await {
             Ok(Verdict::Accepted(..)) => Ok(()),
-            Ok(Verdict::Refused) => Err(Refused::RefreshExpired.into()),
+            Ok(Verdict::Refused { .. }) => Err(Refused::RefreshExpired.into()),
+            // Only where the chain is away: whoever keeps it busy must not get around the question.
             Err(Error::Unavailable(_)) if asked.trust() != Trust::Gone => Ok(()),
             Err(err) => Err(err),
         }
@@ -83,13 +94,17 @@ impl Asker {
     async fn ask(&self, asked: &Asked) -> Result<Verdict, Error> {
         let verdict = match asked.account_id.parse() {
             Ok(account) => self.contracts.check(&account, &asked.message, &asked.signature).await?,
-            Err(_) => Verdict::Refused,
+            Err(_) => Verdict::Refused { as_of: None },
         };
+        if verdict.as_of().is_some_and(|block| block < asked.block_number - BLOCKS_BEHIND_MAX) {
+            tracing::warn!(session.id = %asked.session_id, chain.id = asked.chain_id, "a chain answers as of long ago");
+            return Err(Error::Unavailable("chain"));
+        }
         match &verdict {
             Verdict::Accepted(_, proof) => {
                 store::mark_verified(&self.db, asked.session_id, proof).await?;
             }
-            Verdict::Refused => {
+            Verdict::Refused { .. } => {
                 let mut tx = self.db.begin().await?;
                 let reason = "signature_withdrawn";
                 let ended = store::revoke_by_ids(&mut tx, asked.user_id, &[asked.session_id], reason).await?;
@@ -115,24 +130,57 @@ impl Asker {
         }
     }
 
-    /// One look at all that is due. A chain that does not answer does not hold up the others: whoever was asked in this
-    /// turn is passed by.
-    pub(crate) async fn turn(&self) -> Result<usize, Error> {
-        let Some(_lease) = store::take_lease(&self.db, "ask again").await? else { return Ok(0) };
-        let (mut asked, mut after) = (0, None);
-        for _ in 0..BATCHES_MAX {
-            let batch = store::list_due_proofs(&self.db, after, TRUSTED, BATCH).await?;
-            let Some(last) = batch.last() else { break };
-            after = Some((last.verified_at, last.session_id));
-            for due in &batch {
-                match self.ask(due).await {
-                    Ok(_) | Err(Error::Unavailable(_)) => {}
-                    Err(err) => return Err(err),
-                }
-            }
-            asked += batch.len();
+    /// One look at all that is due, for a bounded time.
+    async fn turn(&self) -> Result<(), Error> {
+        if !store::take_lease(&self.db, LEASE_NAME, LEASE).await? {
+            return Ok(());
         }
-        Ok(asked)
+        let looked = self.look().await;
+        store::end_lease(&self.db, LEASE_NAME).await?;
+        looked
+    }
+
+    /// Chains are asked beside each other, and one that gives no answer is left alone until the next look. It begins
+    /// behind the session that got none then.
+    async fn look(&self) -> Result<(), Error> {
+        let (began, began_at) = (Instant::now(), store::clock(&self.db).await?);
+        let mut left = Vec::new();
+        while began.elapsed() < TURN_ENDS_AFTER {
+            let batch = store::list_due_proofs(&self.db, TRUSTED, began_at, &left, BATCH).await?;
+            if batch.is_empty() {
+                break;
+            }
+            let mut by_chain: BTreeMap<String, Vec<Asked>> = BTreeMap::new();
+            for due in batch {
+                by_chain.entry(due.chain_id.clone()).or_default().push(due);
+            }
+            let asking = by_chain.into_iter().map(|(chain_id, due)| async move {
+                let is_answering = self.ask_all(&due, began).await?;
+                Ok::<_, Error>((!is_answering).then_some(chain_id))
+            });
+            let away: Vec<_> = stream::iter(asking).buffer_unordered(CHAINS_AT_ONCE).try_collect().await?;
+            left.extend(away.into_iter().flatten());
+        }
+        Ok(())
+    }
+
+    /// Whether the sessions' chain answers.
+    async fn ask_all(&self, due: &[Asked], began: Instant) -> Result<bool, Error> {
+        for due in due {
+            if began.elapsed() >= TURN_ENDS_AFTER {
+                break;
+            }
+            match self.ask(due).await {
+                Ok(_) => {}
+                Err(Error::Unavailable(_)) => {
+                    store::mark_asked(&self.db, due.session_id).await?;
+                    return Ok(false);
+                }
+                Err(Error::Busy) => return Ok(false),
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Config {
     /// Days after which a new key signs the access tokens; `RotateSigningKey` makes one at any time.
     #[serde(default = "thirty")]
     pub key_max_age_days: u32,
-    /// Seconds between two looks for keys that other processes made.
+    /// Seconds between two looks for keys that other processes made; at most 300.
     #[serde(default = "thirty")]
     pub key_reload_secs: u32,
     /// How much one address or account may ask for.

@@ -15,11 +15,14 @@ use prometheus::{IntCounterVec, register_int_counter_vec};
 use proto::chainregistry::v1::chain_registry_service_client::ChainRegistryServiceClient;
 use rpc::Channel;
 
-use self::{nodes::Nodes, question::Question};
+use self::{
+    nodes::{HEADER_LIMITS, Nodes},
+    question::Question,
+};
 use crate::{error::Error, limit::Limits, model::Method, store::Proof};
 
 /// A verdict comes in this time or not at all.
-const DECIDES_WITHIN: Duration = Duration::from_secs(4);
+const DECIDES_WITHIN: Duration = Duration::from_millis(3500);
 /// Of several endpoints one may not have heard of the block yet that another one named.
 const ASKED_AT_MOST: u32 = 3;
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(150);
@@ -38,8 +41,18 @@ static CHECKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 pub(crate) enum Verdict {
     /// It is the account's, as of the block in the proof.
     Accepted(Method, Proof),
-    /// It is not, or it cannot be known to be.
-    Refused,
+    /// It is not, or it cannot be known to be; as of which block, where a chain was asked.
+    Refused { as_of: Option<i64> },
+}
+
+impl Verdict {
+    /// The block that was asked about, if a chain was asked.
+    pub(crate) fn as_of(&self) -> Option<i64> {
+        match self {
+            Verdict::Accepted(_, proof) => Some(proof.block_number),
+            Verdict::Refused { as_of } => *as_of,
+        }
+    }
 }
 
 /// What came back from a chain.
@@ -48,7 +61,9 @@ enum Answer {
         block_hash: String,
         block_number: i64,
     },
-    No,
+    No {
+        block_number: i64,
+    },
     /// The endpoint could not run the question.
     None,
 }
@@ -73,7 +88,7 @@ impl Contracts {
         signature: &[u8],
     ) -> Result<Verdict, Error> {
         let Some(question) = Question::of(account.address, message, signature) else {
-            return Ok(Verdict::Refused);
+            return Ok(Verdict::Refused { as_of: None });
         };
         let asked = tokio::time::timeout(DECIDES_WITHIN, self.ask(account.chain_id, &question)).await;
         let answer = asked.unwrap_or_else(|_| {
@@ -82,7 +97,7 @@ impl Contracts {
         });
         let result = match &answer {
             Ok(Answer::Yes { .. }) => "accepted",
-            Ok(Answer::No) => "refused",
+            Ok(Answer::No { .. }) => "refused",
             Ok(Answer::None) | Err(_) => "unavailable",
         };
         CHECKS.with_label_values(&[account.chain_id.to_string().as_str(), result]).inc();
@@ -91,13 +106,23 @@ impl Contracts {
                 let (message, signature) = (message.to_owned(), signature.to_vec());
                 Ok(Verdict::Accepted(question.method, Proof { message, signature, block_hash, block_number }))
             }
-            Answer::No => Ok(Verdict::Refused),
+            Answer::No { block_number } => Ok(Verdict::Refused { as_of: Some(block_number) }),
             Answer::None => Err(Error::Unavailable("chain")),
         }
     }
 
+    /// Finds out whether the validator works on these chains, before somebody waits for it.
+    pub(crate) async fn try_out(&self, chains: &[ChainId]) {
+        let tried = chains.iter().map(|chain_id| async move {
+            if self.nodes.probed(*chain_id).await.is_err() {
+                tracing::warn!(chain.id = %chain_id, "contract accounts of a chain cannot sign in yet");
+            }
+        });
+        futures::future::join_all(tried).await;
+    }
+
     async fn ask(&self, chain_id: ChainId, question: &Question) -> Result<Answer, Error> {
-        let _turn = self.limits.turn().await?;
+        let _turn = self.limits.turn(chain_id).await?;
         let node = self.nodes.probed(chain_id).await?;
         // What an endpoint once proved is not enough to let somebody in.
         node.prove_chain_anew();
@@ -112,15 +137,15 @@ impl Contracts {
 }
 
 async fn answer(node: &Node, question: &Question) -> Result<Answer, Error> {
-    let head = node.latest_header().await.map_err(|err| away(node, &err))?;
+    let head = node.with_limits(HEADER_LIMITS).latest_header().await.map_err(|err| away(node, &err))?;
+    let block_number = i64::try_from(head.number).map_err(|_| Error::Unavailable("chain"))?;
     match node.call(&question.request(), BlockId::hash(head.hash), None).await {
         Ok(verdict) if verdict.as_ref() == [1] => {
-            let block_number = i64::try_from(head.number).map_err(|_| Error::Unavailable("chain"))?;
             Ok(Answer::Yes { block_hash: format!("{:#x}", head.hash), block_number })
         }
-        Ok(verdict) if verdict.as_ref() == [0] => Ok(Answer::No),
+        Ok(verdict) if verdict.as_ref() == [0] => Ok(Answer::No { block_number }),
         // The validator itself does not revert; where a node says so all the same, nobody said yes.
-        Err(err) if err.is_revert() => Ok(Answer::No),
+        Err(err) if err.is_revert() => Ok(Answer::No { block_number }),
         Err(NodeError::Rpc { code, message, .. }) => {
             tracing::warn!(chain.id = %node.chain_id(), rpc.code = code, error = message, "a node cannot run a question about a signature");
             Ok(Answer::None)

@@ -30,6 +30,9 @@ pub(crate) enum Error {
     /// A service that had to be asked did not answer; the whole may be tried again.
     #[error("{0} is not available, try again")]
     Unavailable(&'static str),
+    /// Too much of the same is being done; the whole may be tried again.
+    #[error("too many signatures of contracts are being checked, try again")]
+    Busy,
     /// The database failed.
     #[error("the database failed")]
     Store(#[from] sqlx::Error),
@@ -132,8 +135,7 @@ impl From<Error> for Status {
                     .retry_after(retry_after)
                     .into()
             }
-            // A database with no connection left is busy: the same may work in a moment.
-            Error::Unavailable(_) | Error::Store(sqlx::Error::PoolTimedOut) => {
+            Error::Unavailable(_) | Error::Busy => {
                 // Who is away is for the record and the log; the caller can do nothing with it.
                 let message = "something that is needed does not answer, try again";
                 let after = Duration::from_secs(1);

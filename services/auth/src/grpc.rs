@@ -1,5 +1,7 @@
 //! The door for calls: parse, call, reply.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use ids::{AccountId, SessionId, UserId};
 use prost_types::Timestamp;
@@ -9,6 +11,7 @@ use proto::auth::v1::{
 };
 use sqlx::PgPool;
 use tonic::{Request, Response, Status, service::Routes};
+use tracing::Instrument;
 
 use crate::{
     access_token::Issuer,
@@ -22,7 +25,7 @@ use crate::{
     peers::Peers,
     prove_account::{Attempt, Errand, Prover},
     refresh_session::{Refresh, Refreshed, refresh_session},
-    revoke_sessions::{Ask, revoke_sessions},
+    revoke_sessions::{Ask, revoke_by_token, revoke_sessions},
     set_intent_context::{Note, set_intent_context},
     siwe::Rules,
     store::{self, Mirror, Recorded},
@@ -30,9 +33,12 @@ use crate::{
     verify_siwe::{SignIn, SignedIn, verify_siwe},
 };
 
+/// What an attempt without a deadline gets for its questions to others.
+const ATTEMPT_ENDS_WITHIN: Duration = Duration::from_secs(10);
 const USER_AGENT_MAX_CHARS: usize = 512;
 
-/// The door with what its calls need.
+/// The door with what its calls need. Clones share it.
+#[derive(Clone)]
 pub(crate) struct Door {
     db: PgPool,
     rules: Rules,
@@ -113,8 +119,12 @@ impl AuthService for Door {
         let client = client(request.client.unwrap_or_default())?;
         let errand = Errand::SignIn { as_cookies: request.as_cookies, pre_session: request.pre_session };
         let attempt = Attempt { message: request.message, signature: request.signature, client, errand };
-        let with = SignIn { prover: self.prover(), tokens: &self.tokens };
-        Ok(Response::new(verify_siwe(&with, &attempt).await?.into()))
+        let door = self.clone();
+        let signing_in = async move {
+            let with = SignIn { prover: door.prover(), tokens: &door.tokens };
+            verify_siwe(&with, &attempt).await
+        };
+        Ok(Response::new(to_the_end(signing_in).await?.into()))
     }
 
     async fn validate_session(
@@ -138,6 +148,10 @@ impl AuthService for Door {
         request: Request<pb::RevokeSessionsRequest>,
     ) -> Result<Response<pb::RevokeSessionsResponse>, Status> {
         let is_operator = rpc::caller::peer(&request).is_some_and(|peer| peer.name() == "operator");
+        if !is_operator && !request.get_ref().refresh_token.is_empty() {
+            let revoked = revoke_by_token(&self.db, &self.mirror, request.get_ref()).await?;
+            return Ok(Response::new(pb::RevokeSessionsResponse { revoked: i32::from(revoked) }));
+        }
         let caller = if is_operator { None } else { Some(rpc::caller::of(&request)?) };
         let request = request.into_inner();
         let ask = match caller {
@@ -176,7 +190,9 @@ impl AuthService for Door {
         let user_id: UserId = request.user_id.parse().map_err(|err| Error::field("user_id", err))?;
         let errand = Errand::Link { user_id };
         let attempt = Attempt { message: request.message, signature: request.signature, client, errand };
-        let owned = verify_ownership(self.prover(), &attempt, user_id).await?;
+        let door = self.clone();
+        let proving = async move { verify_ownership(door.prover(), &attempt, user_id).await };
+        let owned = to_the_end(proving).await?;
         Ok(Response::new(pb::VerifyOwnershipResponse {
             account_id: owned.account.to_lower(),
             account_type: owned.method.kind().as_str().to_owned(),
@@ -254,6 +270,22 @@ impl AuthService for Door {
             kid: scheduled.kid,
             signs_from: Some(timestamp(scheduled.signs_from)),
         }))
+    }
+}
+
+/// An attempt goes on when nobody waits for it any more: its nonce is burned, and how it ended has to be recorded.
+async fn to_the_end<T: Send + 'static>(
+    attempt: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    let time = rpc::remaining().unwrap_or(ATTEMPT_ENDS_WITHIN);
+    let request_id = rpc::request_id();
+    let attempt = async move { rpc::within(time, request_id.as_deref(), attempt).await };
+    match tokio::spawn(attempt.in_current_span()).await {
+        Ok(outcome) => outcome,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::Unavailable("auth")),
+        },
     }
 }
 

@@ -57,26 +57,47 @@ pub async fn run(config: Config, process: launch::Process) -> anyhow::Result<()>
 /// Like [`run`], at a door that somebody else opened.
 pub async fn serve(listen: rpc::Listen, config: Config, mut process: launch::Process) -> anyhow::Result<()> {
     let rules = siwe::Rules::of(&config)?;
+    // A new key signs ten minutes after it was made: until then everybody must have read it.
+    let reload = config.key_reload_secs;
+    anyhow::ensure!((1..=300).contains(&reload), "key_reload_secs: it must be 1 to 300, not {reload}");
     let identity = rpc::Identity::load(&config.grpc)?;
     let db = launch::postgres(&config.database_url, config.database_pool, &MIGRATOR, &mut process).await?;
     let mirror = store::Mirror::open(&config.redis_url, &mut process)?;
     let bus = bus::Bus::connect(&config.amqp_url, &mut process);
     let stopping = process.stopping();
     let limits = limit::Limits::open(config.limits, &config.redis_url)?;
-    let peers = peers::Peers::of(&config.peers, &identity, limits.clone())?;
+    let mut peers = peers::Peers::of(&config.peers, &identity, limits.clone())?;
+    peers.chains.keep_in(db.clone());
     let max_age = chrono::TimeDelta::days(config.key_max_age_days.into());
     let keys = signing_key::Keyring::open(db.clone(), max_age).await?;
-    let keys_every = std::time::Duration::from_secs(config.key_reload_secs.max(1).into());
+    let keys_every = std::time::Duration::from_secs(config.key_reload_secs.into());
     let tokens = access_token::Issuer::new(config.issuer, keys.clone());
     let asker = ask_again::Asker::new(db.clone(), mirror.clone(), peers.contracts.clone());
+    let chains = (peers.chains.clone(), peers.contracts.clone());
     let door = grpc::Door::new(db.clone(), rules, peers, tokens, mirror.clone(), limits, asker.clone());
 
     process.task("outbox relay", bus::outbox::relay(db.clone(), bus.clone(), stopping.clone()));
     process.task("users", consumer::users(bus.clone(), db.clone(), mirror.clone(), stopping.clone()));
     process.task("wallets", consumer::wallets(bus, db.clone(), mirror, stopping.clone()));
     process.task("signing keys", keys.run(keys_every, stopping.clone()));
+    process.task("chains", try_out(chains, stopping.clone()));
     process.task("contract sessions", asker.run(stopping.clone()));
     process.task("sweep", sweep::run(db, stopping.clone()));
     process.task("grpc", rpc::serve(listen, identity, door.routes(), stopping));
     process.run().await
+}
+
+/// Nobody waits for it: where it fails, whoever signs in tries again.
+async fn try_out(
+    (chains, contracts): (chains::Chains, contract::Contracts),
+    stopping: tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
+    let trying = async {
+        if let Ok(enabled) = chains.enabled().await {
+            contracts.try_out(&enabled).await;
+        }
+    };
+    stopping.run_until_cancelled(trying).await;
+    stopping.cancelled().await;
+    Ok(())
 }

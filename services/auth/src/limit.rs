@@ -5,6 +5,7 @@
 //! after its signature was found good.
 
 mod local;
+mod turns;
 
 use std::{
     net::IpAddr,
@@ -15,19 +16,16 @@ use std::{
     time::Duration,
 };
 
+use ids::ChainId;
 use prometheus::{IntCounter, IntCounterVec, register_int_counter, register_int_counter_vec};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use crate::{config, error::Error, store::Buckets};
 use local::Local;
+use turns::{Turn, Turns};
 
 /// A Redis that did not answer is not asked again for so long: nobody else waits for it.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// How long a contract's signature waits for its turn.
-const TURN_WITHIN: Duration = Duration::from_secs(1);
 
 static REFUSED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     register_int_counter_vec!("auth_limited_total", "Attempts that a limit refused.", &["limit"])
@@ -77,7 +75,7 @@ pub(crate) struct Limits {
     /// Since when this process counts its time, and, in milliseconds of it, when Redis may be asked again.
     began: Instant,
     ask_at: Arc<AtomicU64>,
-    turns: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Limits {
@@ -89,7 +87,7 @@ impl Limits {
             local: Arc::default(),
             began: Instant::now(),
             ask_at: Arc::default(),
-            turns: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
+            turns: Turns::new(at_once),
         })
     }
 
@@ -109,9 +107,8 @@ impl Limits {
     }
 
     /// A turn to ask a chain about a signature; given back when dropped.
-    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let turn = tokio::time::timeout(TURN_WITHIN, self.turns.clone().acquire_owned()).await;
-        turn.ok().and_then(Result::ok).ok_or(Error::Unavailable("a turn at the chain"))
+    pub(crate) async fn turn(&self, chain_id: ChainId) -> Result<Turn, Error> {
+        self.turns.take(chain_id).await.ok_or(Error::Busy)
     }
 
     async fn decide(&self, key: &str, per_minute: u32) -> Result<(), Duration> {

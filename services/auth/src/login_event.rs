@@ -69,7 +69,10 @@ impl LoginEvent {
         }
         self.result = why.result();
         self.session_id = None;
-        let is_told = matches!(why, Error::Refused(_) | Error::Unavailable(_) | Error::RateLimited { .. });
+        let is_told = matches!(
+            why,
+            Error::Refused(_) | Error::Unavailable(_) | Error::Busy | Error::RateLimited { .. }
+        );
         self.error = is_told.then(|| why.to_string());
         let recording = store::insert_login_event(db, &self, client);
         match tokio::time::timeout(RECORDED_WITHIN, recording).await {

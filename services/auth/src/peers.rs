@@ -9,7 +9,7 @@ use proto::{
     user::v1::{EnsureUserRequest, user_service_client::UserServiceClient},
     wallet::v1::{ResolveAccountsRequest, UpsertLinkRequest, wallet_service_client::WalletServiceClient},
 };
-use rpc::Channel;
+use rpc::{Channel, Code, Problem};
 use tonic::Status;
 
 use crate::{
@@ -79,13 +79,13 @@ impl Peers {
         Ok(Ensured { user_id, standing, is_new: answer.created })
     }
 
-    /// Links the account; the answer says whose it is, which may be somebody else.
+    /// Links the account; the answer says whose it is, which may be somebody else. None where wallet is away.
     pub(crate) async fn link(
         &self,
         user_id: UserId,
         account: &AccountId,
         kind: Kind,
-    ) -> Result<(UserId, WalletId), Error> {
+    ) -> Result<Option<(UserId, WalletId)>, Error> {
         let mut wallet = self.wallet.clone();
         let request = UpsertLinkRequest {
             user_id: user_id.to_string(),
@@ -93,23 +93,44 @@ impl Peers {
             r#type: kind.as_str().to_owned(),
             connector: String::new(),
         };
-        let answer = within("wallet", wallet.upsert_link(request)).await?.into_inner();
+        let answer = match asked("wallet", wallet.upsert_link(request)).await {
+            Ok(answer) => answer.into_inner(),
+            Err(Unanswered::Away) => return Ok(None),
+            Err(Unanswered::Refused) => return Err(Error::Unavailable("wallet")),
+        };
         let link = answer.wallet.ok_or_else(|| strange("wallet"))?;
         let parsed = link.user_id.parse().ok().zip(link.wallet_id.parse().ok());
-        parsed.ok_or_else(|| strange("wallet"))
+        parsed.ok_or_else(|| strange("wallet")).map(Some)
     }
 }
 
+/// Why a peer did not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unanswered {
+    /// It did not answer; the same may work in a moment.
+    Away,
+    /// It answered something else.
+    Refused,
+}
+
 async fn within<T>(peer: &'static str, call: impl Future<Output = Result<T, Status>>) -> Result<T, Error> {
+    asked(peer, call).await.map_err(|_| Error::Unavailable(peer))
+}
+
+async fn asked<T>(
+    peer: &'static str,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Unanswered> {
     match tokio::time::timeout(ANSWERS_WITHIN, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(status)) => {
             tracing::warn!(peer, code = ?status.code(), error = status.message(), "a peer did not do what was asked");
-            Err(Error::Unavailable(peer))
+            let is_away = matches!(Problem::from(&status).code, Code::Unavailable | Code::DeadlineExceeded);
+            Err(if is_away { Unanswered::Away } else { Unanswered::Refused })
         }
         Err(_) => {
             tracing::warn!(peer, "a peer did not answer in time");
-            Err(Error::Unavailable(peer))
+            Err(Unanswered::Away)
         }
     }
 }
@@ -117,4 +138,27 @@ async fn within<T>(peer: &'static str, call: impl Future<Output = Result<T, Stat
 fn strange(peer: &'static str) -> Error {
     tracing::error!(peer, "a peer's answer cannot be read");
     Error::Unavailable(peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use rpc::Refusal;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_peer_that_is_away_counts_as_away() {
+        for (code, expected) in [
+            (Code::Unavailable, Unanswered::Away),
+            (Code::DeadlineExceeded, Unanswered::Away),
+            (Code::Conflict, Unanswered::Refused),
+            (Code::Forbidden, Unanswered::Refused),
+            (Code::Internal, Unanswered::Refused),
+        ] {
+            let status: Status = Refusal::new(code, "CONFLICT", "no").into();
+            assert_eq!(asked("wallet", ready(Err::<(), _>(status))).await, Err(expected), "{code:?}");
+        }
+    }
 }

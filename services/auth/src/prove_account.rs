@@ -74,7 +74,9 @@ pub(crate) async fn prove_account(
     record.domain = Some(message.domain.clone());
 
     let burned = store::burn_nonce(with.db, &message.nonce).await?;
-    let Some(burned) = burned else { return Err(why_not_burned(with.db, &message.nonce).await?.into()) };
+    let Some(burned) = burned else {
+        return Err(why_not_burned(with.db, &message.nonce, &attempt.errand).await?.into());
+    };
     launch::failpoint("auth.nonce.consumed");
     with.mirror.nonce_burned(&message.nonce);
 
@@ -86,11 +88,13 @@ pub(crate) async fn prove_account(
     Ok(Proven { message, method, proof })
 }
 
-async fn why_not_burned(db: &PgPool, nonce: &str) -> Result<Refused, Error> {
-    Ok(match store::find_nonce_used(db, nonce).await? {
+/// Whoever has no business with the nonce does not hear what became of it, either.
+async fn why_not_burned(db: &PgPool, nonce: &str, errand: &Errand) -> Result<Refused, Error> {
+    Ok(match store::find_nonce(db, nonce).await? {
         None => Refused::NonceUnknown,
-        Some(true) => Refused::NonceUsed,
-        Some(false) => Refused::NonceExpired,
+        Some((issued, _)) if !errand.fits(&issued) => Refused::NonceForeign,
+        Some((_, true)) => Refused::NonceUsed,
+        Some((_, false)) => Refused::NonceExpired,
     })
 }
 
@@ -148,7 +152,7 @@ async fn check_signature(
     let contracts = &with.peers.contracts;
     match contracts.check(&message.account, &attempt.message, &attempt.signature).await? {
         Verdict::Accepted(method, proof) => Ok((method, Some(proof))),
-        Verdict::Refused => Err(Refused::SignatureInvalid.into()),
+        Verdict::Refused { .. } => Err(Refused::SignatureInvalid.into()),
     }
 }
 

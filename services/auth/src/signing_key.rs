@@ -68,11 +68,11 @@ impl Keyring {
         Ok(ring)
     }
 
-    /// The key that signs at a time: the newest whose time has come. With clocks so far apart that none has begun, the
-    /// one that begins first.
-    pub(crate) fn at(&self, time: DateTime<Utc>) -> Option<SigningKey> {
+    /// The key that signs a token at a time: the newest whose time has come, of those that are published until the token
+    /// ends. With clocks so far apart that none has begun, the one that begins first.
+    pub(crate) fn at(&self, time: DateTime<Utc>, until: DateTime<Utc>) -> Option<SigningKey> {
         let keys = self.keys.borrow();
-        let alive = || keys.iter().filter(|key| key.retired_at.is_none_or(|end| time < end));
+        let alive = || keys.iter().filter(|key| key.retired_at.is_none_or(|end| until <= end));
         let begun = alive().filter(|key| key.signs_from <= time).max_by_key(|key| key.signs_from);
         begun.or_else(|| alive().min_by_key(|key| key.signs_from)).cloned()
     }

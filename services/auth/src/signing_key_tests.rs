@@ -18,7 +18,7 @@ async fn age(db: &PgPool, by: &str) {
 }
 
 fn kid(ring: &Keyring, time: DateTime<Utc>) -> String {
-    ring.at(time).unwrap().kid
+    ring.at(time, time + ACCESS_LIFE).unwrap().kid
 }
 
 #[tokio::test]
@@ -91,4 +91,22 @@ async fn a_rotation_at_once_ends_every_other_key_also_the_one_that_waits() {
     assert_eq!(kid(&ring, new.signs_from), new.kid);
     // A process whose clock is behind has nothing else to sign with.
     assert_eq!(kid(&ring, new.signs_from - TimeDelta::minutes(1)), new.kid);
+}
+
+#[tokio::test]
+async fn a_key_that_ends_before_the_token_does_not_sign_it() {
+    let db = testkit::database(&MIGRATOR).await;
+    let ring = ring(&db.pool).await;
+    let old = kid(&ring, Utc::now());
+    let new = ring.rotate(false).await.unwrap().kid;
+    let end = Utc::now() + TimeDelta::minutes(10);
+    sqlx::query("update signing_keys set retired_at = $2 where kid = $1")
+        .bind(&old)
+        .bind(end)
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    ring.turn().await.unwrap();
+    assert_eq!(ring.at(Utc::now(), end - TimeDelta::seconds(1)).unwrap().kid, old);
+    assert_eq!(kid(&ring, Utc::now()), new);
 }

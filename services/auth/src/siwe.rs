@@ -81,9 +81,9 @@ pub(crate) fn parse(text: &str) -> Result<Message, Refused> {
 }
 
 fn time(stamp: &TimeStamp) -> Result<DateTime<Utc>, Refused> {
-    let nanos = i64::try_from(stamp.as_ref().unix_timestamp_nanos())
-        .map_err(|_| Refused::MessageMalformed("a time is out of range"))?;
-    Ok(DateTime::from_timestamp_nanos(nanos))
+    let at = stamp.as_ref();
+    DateTime::from_timestamp(at.unix_timestamp(), at.nanosecond())
+        .ok_or(Refused::MessageMalformed("a time is out of range"))
 }
 
 fn is_unreserved(b: u8) -> bool {

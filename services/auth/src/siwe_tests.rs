@@ -205,6 +205,17 @@ fn times_are_half_open_and_the_skew_is_bounded() {
 }
 
 #[test]
+fn a_time_in_thousands_of_years_is_a_time() {
+    let from = GOOD.lines().find(|line| line.starts_with("Issued At: ")).unwrap();
+    for end in ["2262-04-11T23:47:17Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"] {
+        let message = parse(&GOOD.replacen(from, &format!("{from}\nExpiration Time: {end}"), 1)).unwrap();
+        assert_eq!(message.expires_at, Some(stamp(end)));
+        let expected = if end < "2026" { Err(Refused::MessageExpired) } else { Ok(()) };
+        assert_eq!(check_time(&message, message.issued_at), expected, "{end}");
+    }
+}
+
+#[test]
 fn what_this_site_writes_it_reads() {
     let account: AccountId = "eip155:10:0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266".parse().unwrap();
     let (issued_at, expires_at) = (stamp("2026-01-01T00:00:00Z"), stamp("2026-01-01T00:05:00Z"));

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bucket;
+mod chains;
 mod keys;
 mod mirror;
 mod people;
@@ -19,6 +20,7 @@ pub(crate) use audit::{
     list_login_events,
 };
 pub(crate) use bucket::Buckets;
+pub(crate) use chains::{list_known_chains, replace_known_chains};
 pub(crate) use keys::{
     delete_old_keys, find_newest_key, insert_signing_key, list_public_keys, list_signing_keys,
     lock_signing_keys, retire_other_keys,
@@ -28,15 +30,17 @@ pub(crate) use people::{
     KnownLink, find_link, insert_account, lock_account, lock_link, lock_standing, unlink_account,
     upsert_roles, upsert_status,
 };
-pub(crate) use proof::{Asked, find_proof, list_due_proofs, mark_verified, take_lease};
+pub(crate) use proof::{
+    Asked, end_lease, find_proof, list_due_proofs, mark_asked, mark_verified, take_lease,
+};
 pub(crate) use refresh::{
-    Family, Successor, Touch, delete_old_sessions, forget_salts, is_unlinked_since, list_chain, lock_family,
-    rotate_token, touch_session,
+    Family, Successor, Touch, delete_old_refresh_tokens, delete_old_sessions, forget_salts,
+    is_unlinked_since, list_chain, lock_family, revoke_by_token, rotate_token, touch_session,
 };
 pub(crate) use session::{
     Ended, NewSession, Proof, clock, find_session, insert_refresh_token, insert_revocation, insert_session,
     list_revoked_alive, list_sessions, revoke_all_but, revoke_by_ids, revoke_of_account, revoke_of_user,
-    update_intent_context,
+    revoke_oldest, update_intent_context,
 };
 
 use crate::model::Aim;
@@ -92,7 +96,19 @@ pub(crate) async fn burn_nonce(db: &PgPool, nonce: &str) -> Result<Option<Burned
     .await
 }
 
-/// Whether a nonce was used; `None` if it was never issued.
-pub(crate) async fn find_nonce_used(db: &PgPool, nonce: &str) -> Result<Option<bool>, sqlx::Error> {
-    sqlx::query_scalar!("select used from auth_nonces where nonce = $1", nonce).fetch_optional(db).await
+/// What a nonce was bound to and whether it was used; `None` if it was never issued.
+pub(crate) async fn find_nonce(db: &PgPool, nonce: &str) -> Result<Option<(Burned, bool)>, sqlx::Error> {
+    let row = sqlx::query!(
+        "select account_id, chain_id, purpose, user_id, pre_session, used from auth_nonces where nonce = $1",
+        nonce
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| {
+        let (account_id, chain_id, purpose) = (row.account_id, row.chain_id, row.purpose);
+        (
+            Burned { account_id, chain_id, purpose, user_id: row.user_id, pre_session: row.pre_session },
+            row.used,
+        )
+    }))
 }

@@ -29,6 +29,7 @@ async fn turn(db: &PgPool, stopping: &CancellationToken) {
     sweep("login_events", stopping, || store::delete_old_login_events(db)).await;
     sweep("session_revocations", stopping, || store::delete_old_revocations(db)).await;
     sweep("refresh_tokens", stopping, || store::forget_salts(db)).await;
+    sweep("refresh_tokens", stopping, || store::delete_old_refresh_tokens(db)).await;
     sweep("sessions", stopping, || store::delete_old_sessions(db)).await;
     sweep("signing_keys", stopping, || store::delete_old_keys(db)).await;
 }
@@ -118,6 +119,31 @@ mod tests {
         );
         assert_eq!(kept("refresh_tokens where successor_salt is not null").await, 3);
         assert_eq!(kept("signing_keys").await, 6);
+    }
+
+    #[tokio::test]
+    async fn the_tokens_of_a_long_session_go_in_batches_and_the_session_after_them() {
+        let db = testkit::database(&crate::MIGRATOR).await;
+        for statement in [
+            "insert into sessions (session_id, user_id, account_id, identity, account_type, chain_id, refresh_hash,
+                 expires_at, absolute_expires_at, access_expires_at)
+             select gen_random_uuid(), gen_random_uuid(), 'x', 'x', 'eoa', 'x', 'x', now() - interval '31 days', now(), now()",
+            "insert into refresh_tokens (token_id, family_id, session_id, token_hash, parent_id, created_at, expires_at)
+             select lpad(n::text, 32, '0')::uuid, session_id, session_id, n,
+                 case when n > 1 then lpad((n - 1)::text, 32, '0')::uuid end, now() + make_interval(secs => n), now()
+             from sessions, generate_series(1, 7000) n",
+        ] {
+            sqlx::query(statement).execute(&db.pool).await.unwrap();
+        }
+        let kept = async || -> (i64, i64) {
+            let count = "select (select count(*) from sessions), (select count(*) from refresh_tokens)";
+            sqlx::query_as(count).fetch_one(&db.pool).await.unwrap()
+        };
+        assert_eq!(store::delete_old_sessions(&db.pool).await.unwrap(), 0);
+        assert_eq!(store::delete_old_refresh_tokens(&db.pool).await.unwrap(), 5_000);
+        assert_eq!(kept().await, (1, 2_000), "no token took others with it");
+        turn(&db.pool, &CancellationToken::new()).await;
+        assert_eq!(kept().await, (0, 0));
     }
 
     #[tokio::test]

@@ -13,9 +13,13 @@ use crate::{
     model::{REFRESH_IDLE, SESSION_LIFE, Session},
     prove_account::{Attempt, Proven, Prover, prove_account},
     refresh_session::hash,
+    revoke_sessions::tell,
     store::{self, NewSession},
     who_is::{Person, who_is},
 };
+
+/// Sessions that a user has at a time; the next one ends the oldest.
+const SESSIONS_MAX: i64 = 100;
 
 /// What a sign-in gives.
 pub(crate) struct SignedIn {
@@ -102,6 +106,8 @@ async fn open_session(
     };
     store::insert_session(&mut tx, &new).await?;
     store::insert_refresh_token(&mut tx, &new).await?;
+    let ended = store::revoke_oldest(&mut tx, user_id, SESSIONS_MAX, "revoked").await?;
+    let revocation = tell(&mut tx, user_id, ended, "revoked").await?;
     launch::failpoint("auth.session.inserted");
 
     record.result = "success";
@@ -120,6 +126,7 @@ async fn open_session(
     bus::outbox::put(&mut tx, &logged_in(&fact)).await?;
     tx.commit().await?;
     launch::failpoint("auth.outbox.committed");
+    with.prover.mirror.sessions_revoked(&revocation);
     tracing::info!(user.id = %user_id, session.id = %session.session_id, is_new = person.is_new, "signed in");
     Ok(SignedIn { session, access_token, refresh_token, refresh_expires_at, is_new_user: person.is_new })
 }

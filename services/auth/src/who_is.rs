@@ -58,16 +58,17 @@ pub(crate) async fn who_is(
         return Err(Error::Unavailable("user"));
     }
     let person = Person { told: Some(ensured.standing), is_new: ensured.is_new, ..person(ensured.user_id) };
-    // A link that cannot be made now is made when wallet hears of the sign-in.
-    match peers.link(person.user_id, account, kind).await {
-        Ok((owner, wallet_id)) if owner == person.user_id => {
+    // What wallet refuses is no link now or later: user has not heard of something yet.
+    match peers.link(person.user_id, account, kind).await? {
+        Some((owner, wallet_id)) if owner == person.user_id => {
             Ok(Person { wallet_id: Some(wallet_id), ..person })
         }
         // Somebody linked the account in the meantime; what was told about the other user is of no use.
-        Ok((owner, wallet_id)) => {
+        Some((owner, wallet_id)) => {
             Ok(Person { user_id: owner, told: None, is_new: false, wallet_id: Some(wallet_id), ..person })
         }
-        Err(_) => Ok(person),
+        // A link that cannot be made now is made when wallet hears of the sign-in.
+        None => Ok(person),
     }
 }
 

@@ -127,6 +127,22 @@ async fn wallets_word_corrects_what_a_sign_in_made() {
     assert_eq!(owner(&db.pool).await, Some(other));
 }
 
+#[tokio::test]
+async fn a_link_whose_end_came_first_takes_nothing_from_who_signed_in_since() {
+    let db = testkit::database(&MIGRATOR).await;
+    let former = UserId::new();
+    let (first, second) = (WalletId::new(), WalletId::new());
+    let (user, _) = ensure_user(&db.pool, &Account::eoa(&account())).await.unwrap();
+    for wallet_id in [first, second] {
+        on_wallet_changed(&db.pool, &unlink(former, wallet_id).envelope).await.unwrap();
+        on_wallet_changed(&db.pool, &link(former, wallet_id).envelope).await.unwrap();
+        assert_eq!(owner(&db.pool).await, Some(user.user_id));
+    }
+    // The owner's own link comes after both.
+    on_wallet_changed(&db.pool, &link(user.user_id, WalletId::new()).envelope).await.unwrap();
+    assert_eq!(owner(&db.pool).await, Some(user.user_id));
+}
+
 fn collection(creator: Address) -> Message {
     let snapshot = CollectionSnapshot {
         id: CollectionId::new(),

@@ -27,6 +27,10 @@ pub(crate) async fn follow_wallet(
         Some(known) => (known, false),
         None => (nobody, true),
     };
+    if known.outlives(word, wallet_id, user_id) {
+        store::update_ended_link(tx, &account.identity, wallet_id).await?;
+        return Ok(());
+    }
     // The end of a link of which nothing was heard is kept too: its beginning may still be on its way.
     if !is_new && !known.yields_to(word, wallet_id, user_id) {
         return Ok(());

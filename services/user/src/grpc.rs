@@ -19,7 +19,7 @@ use crate::{
     error::Error,
     find_users::find_users,
     list_follows::{FollowsAsk, list_follows},
-    model::{self, Account, Actor, Role},
+    model::{self, Actor, Role},
     set_follow::set_follow,
     set_role::{RoleAsk, set_role},
     set_status::{StatusAsk, set_status},
@@ -54,7 +54,8 @@ impl UserService for Door {
         &self,
         request: Request<pb::EnsureUserRequest>,
     ) -> Result<Response<pb::EnsureUserResponse>, Status> {
-        let account = asked::account(request.get_ref())?;
+        let pb::EnsureUserRequest { account_id, account_type } = request.get_ref();
+        let account = asked::account(account_id, account_type)?;
         let (user, created) = ensure_user(&self.db, &account).await?;
         Ok(Response::new(pb::EnsureUserResponse { user: Some(user.into()), created }))
     }
@@ -68,6 +69,8 @@ impl UserService for Door {
                 let id = asked::user_id("user_id", &id)?;
                 find_users(&self.db, &self.cache, &[id]).await?.pop()
             }
+            // Nobody has a name that is not plain, and not all of them can be asked of the database.
+            Some(By::Username(name)) if !asked::is_plain(&name) => None,
             Some(By::Username(name)) => {
                 store::find_by_username(&self.db, &name).await.map_err(Error::from)?
             }
@@ -100,7 +103,7 @@ impl UserService for Door {
             return Err(Error::field("prefix", "must be 1 to 30 characters").into());
         }
         // Names are plain: no other text begins one, and not all of it can be asked of the database.
-        if !ask.prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        if !asked::is_plain(&ask.prefix) {
             return Ok(Response::new(pb::SearchUsersResponse::default()));
         }
         let limit = i64::try_from(size).unwrap_or(i64::MAX);
@@ -213,13 +216,18 @@ impl UserService for Door {
         let user_id = match ask.who {
             Some(Who::UserId(id)) => asked::user_id("user_id", &id)?,
             Some(Who::AccountId(text)) => {
-                let account = asked::account_id("account_id", &text)?;
-                let known = store::find_by_identities(&self.db, &asked::identities(&account)).await;
+                let account = asked::account(&text, &ask.account_type)?;
+                // Without a word on its kind it is whichever has a user.
+                let identities = match ask.account_type.as_str() {
+                    "" => asked::identities(&asked::account_id("account_id", &text)?).to_vec(),
+                    _ => vec![account.identity.clone()],
+                };
+                let known = store::find_by_identities(&self.db, &identities).await;
                 match known.map_err(Error::from)? {
                     Some(user) => user.user_id,
                     // The first admin may not have signed in yet.
                     None if actor == Actor::Operator && ask.granted => {
-                        ensure_user(&self.db, &Account::eoa(&account)).await?.0.user_id
+                        ensure_user(&self.db, &account).await?.0.user_id
                     }
                     None => return Err(Error::NotFound.into()),
                 }

@@ -30,10 +30,16 @@ pub(crate) struct FollowsPage {
     pub(crate) has_next: bool,
 }
 
-/// A page; a private user's is empty to everybody else.
+/// A page; to whoever may not see it, it is empty.
 pub(crate) async fn list_follows(db: &PgPool, cache: &Cache, ask: FollowsAsk) -> Result<FollowsPage, Error> {
     let head = store::find_followed(db, ask.user_id).await?.ok_or(Error::NotFound)?;
-    if !head.is_seen_by(ask.viewer, ask.user_id) {
+    let is_follower = match ask.viewer {
+        Some(viewer) if head.privacy_level == "followers" => {
+            !store::list_is_following(db, viewer, &[ask.user_id.0]).await?.is_empty()
+        }
+        _ => false,
+    };
+    if !head.is_seen_by(ask.viewer, ask.user_id, is_follower) {
         return Ok(FollowsPage::default());
     }
     // One more row than the page says whether there is another page.

@@ -75,9 +75,14 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    /// A private user's lists are seen by that user only.
-    pub(crate) fn is_seen_by(&self, viewer: Option<UserId>, owner: UserId) -> bool {
-        self.privacy_level != "private" || viewer == Some(owner)
+    /// A private user's lists are seen by that user only; others show theirs to nobody but their followers.
+    pub(crate) fn is_seen_by(&self, viewer: Option<UserId>, owner: UserId, is_follower: bool) -> bool {
+        match self.privacy_level.as_str() {
+            _ if viewer == Some(owner) => true,
+            "public" => true,
+            "followers" => is_follower,
+            _ => false,
+        }
     }
 }
 
@@ -160,6 +165,15 @@ impl Ownership {
             (None, Word::Unlinked) => self.user_id == Some(user_id),
         }
     }
+
+    /// Whether the account is by a sign-in somebody else's than the link's whose end this is, and the end is news: it takes
+    /// nothing from the owner, and its beginning, which is late, must not either.
+    pub(crate) fn outlives(&self, word: Word, wallet_id: WalletId, user_id: UserId) -> bool {
+        word == Word::Unlinked
+            && !self.is_linked
+            && self.user_id.is_some_and(|owner| owner != user_id)
+            && self.wallet_id.is_none_or(|known| wallet_id > known)
+    }
 }
 
 #[cfg(test)]
@@ -175,7 +189,16 @@ mod tests {
         assert!(ensured.yields_to(Word::Unlinked, old, user));
         assert!(!ensured.yields_to(Word::Unlinked, old, UserId::new()));
 
+        assert!(ensured.outlives(Word::Unlinked, old, UserId::new()));
+        assert!(
+            !ensured.outlives(Word::Unlinked, old, user)
+                && !ensured.outlives(Word::Linked, old, UserId::new())
+        );
+        let anew = Ownership { wallet_id: Some(old), ..ensured };
+        assert!(anew.outlives(Word::Unlinked, new, UserId::new()), "a later link of the former owner");
+
         let linked = Ownership { user_id: Some(user), wallet_id: Some(new), is_linked: true };
+        assert!(!linked.outlives(Word::Unlinked, WalletId::new(), UserId::new()));
         assert!(!linked.yields_to(Word::Linked, new, user), "a repetition");
         assert!(linked.yields_to(Word::Unlinked, new, user));
         assert!(!linked.yields_to(Word::Unlinked, old, user), "the end of an older link");

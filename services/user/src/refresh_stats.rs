@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 
 use ids::UserId;
 use proto::catalog::v1::{OwnerStats, OwnerStatsRequest, catalog_service_client::CatalogServiceClient};
+use rpc::{Code, Problem};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
@@ -41,6 +42,19 @@ pub(crate) enum Unrefreshed {
     /// Our own store failed.
     #[error("the figures cannot be written")]
     Own(#[from] Error),
+}
+
+impl Unrefreshed {
+    /// Whether asking about fewer users would lead to nothing either.
+    fn is_outage(&self) -> bool {
+        match self {
+            Unrefreshed::Away(status) => {
+                matches!(Problem::from(status).code, Code::Unavailable | Code::DeadlineExceeded)
+            }
+            Unrefreshed::Misfit => false,
+            Unrefreshed::Own(err) => !matches!(err, Error::Store(sqlx::Error::Database(_))),
+        }
+    }
 }
 
 impl From<sqlx::Error> for Unrefreshed {
@@ -96,21 +110,66 @@ pub(crate) async fn refresh_batch(
     if claimed.is_empty() {
         return Ok(0);
     }
-    let users: Vec<Uuid> = claimed.iter().map(|row| row.user_id).collect();
-    match ask(db, catalog, &users).await {
-        Ok(figures) => {
-            launch::failpoint("user.stats_asked_unwritten");
-            write(db, cache, &claimed, &figures).await?;
-            Ok(claimed.len())
-        }
-        Err(err) => {
-            // Not for the end of the claim: when the catalog is back, it goes on at once.
-            let mut tx = db.begin().await?;
-            store::release_claims(&mut tx, &users).await?;
-            tx.commit().await?;
+    match refresh(db, cache, catalog, &claimed).await {
+        Ok(()) => Ok(claimed.len()),
+        Err(err) if err.is_outage() => {
+            release(db, &claimed).await?;
             Err(err)
         }
+        Err(err) => one_by_one(db, cache, catalog, &claimed, err).await,
     }
+}
+
+/// Asks about these users and writes what the catalog says.
+async fn refresh(
+    db: &PgPool,
+    cache: &Cache,
+    catalog: &Catalog,
+    claimed: &[Claimed],
+) -> Result<(), Unrefreshed> {
+    let figures = ask(db, catalog, &rows(claimed)).await?;
+    launch::failpoint("user.stats_asked_unwritten");
+    write(db, cache, claimed, &figures).await?;
+    Ok(())
+}
+
+/// Finds the user for whom a batch failed, so that nobody else has to wait. A user who fails is left until the claim ends.
+async fn one_by_one(
+    db: &PgPool,
+    cache: &Cache,
+    catalog: &Catalog,
+    claimed: &[Claimed],
+    mut failure: Unrefreshed,
+) -> Result<usize, Unrefreshed> {
+    let mut refreshed = 0;
+    for (at, row) in claimed.iter().enumerate() {
+        match refresh(db, cache, catalog, std::slice::from_ref(row)).await {
+            Ok(()) => refreshed += 1,
+            Err(err) if err.is_outage() => {
+                release(db, &claimed[at..]).await?;
+                return Err(err);
+            }
+            Err(err) => {
+                tracing::warn!(user.id = %row.user_id, error = %err, "could not refresh a user's figures");
+                failure = err;
+            }
+        }
+    }
+    // Where nobody's figures can be had there is no hurry.
+    if refreshed == 0 { Err(failure) } else { Ok(claimed.len()) }
+}
+
+/// Not for the end of the claim: when the catalog is back, it goes on at once.
+async fn release(db: &PgPool, claimed: &[Claimed]) -> Result<(), Unrefreshed> {
+    let mut tx = db.begin().await?;
+    store::lock_stats(&mut tx, &rows(claimed)).await?;
+    store::release_claims(&mut tx, claimed).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn rows(claimed: &[Claimed]) -> Vec<Uuid> {
+    claimed.iter().map(|row| row.user_id).collect()
 }
 
 /// What each account of these users has. Nothing is locked meanwhile: a follow does not wait for the catalog.
@@ -161,13 +220,12 @@ fn figure(user_id: UserId, owner: OwnerStats) -> Option<FigureRow> {
 }
 
 async fn write(db: &PgPool, cache: &Cache, claimed: &[Claimed], figures: &[FigureRow]) -> Result<(), Error> {
-    let users: Vec<Uuid> = claimed.iter().map(|row| row.user_id).collect();
     // A wallet that is linked later brings its collections along.
     let creators: Vec<Uuid> =
         figures.iter().filter(|row| row.collections_count > 0).map(|row| row.user_id).collect();
     let mut tx = db.begin().await?;
     let granted = grant_creator(&mut tx, &creators).await?;
-    store::lock_stats(&mut tx, &users).await?;
+    store::lock_stats(&mut tx, &rows(claimed)).await?;
     store::write_figures(&mut tx, claimed, figures).await?;
     tx.commit().await?;
     show_change(db, cache, &granted).await

@@ -18,8 +18,8 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 pub(crate) use account::{
-    find_ownership, list_accounts_of, lock_account, upsert_ensured_account, upsert_linked_account,
-    upsert_unlinked_account,
+    find_ownership, list_accounts_of, lock_account, update_ended_link, upsert_ensured_account,
+    upsert_linked_account, upsert_unlinked_account,
 };
 pub(crate) use audit::{delete_old_audit, insert_audit};
 pub(crate) use cache::Cache;

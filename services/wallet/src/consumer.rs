@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     apply_approvals::apply_approvals,
+    error::Error,
     model::{Entry, Kind, LinkAsk, Wallet},
     store::{self, ApprovalsCache, LastSeen},
     upsert_link::link_within,
@@ -88,11 +89,14 @@ pub(crate) async fn on_logged_in(
     let identity = kind.identity(&fact.account_id);
     let wallet = match store::find_by_identity(&mut *tx, &identity).await? {
         Some(wallet) => Some(wallet),
-        // A sign-in older than an unlinking must not undo it.
-        None if store::was_unlinked_since(&mut *tx, fact.user_id, &identity, fact.at).await? => None,
         None => {
             let ask = LinkAsk::of_login(fact.user_id, fact.account_id, kind, None);
-            Some(link_within(&mut tx, &ask).await?.0)
+            match link_within(&mut tx, &ask).await {
+                Ok((wallet, _)) => Some(wallet),
+                // No sign-in undoes what the user decided, however new it is: auth may not have heard of it yet.
+                Err(Error::WasUnlinked | Error::OtherKind) => None,
+                Err(err) => return Err(err.into()),
+            }
         }
     };
     if let Some(wallet) = &wallet {

@@ -56,7 +56,7 @@ async fn a_sign_in_never_takes_an_account_from_its_owner() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_comes_after_the_unlinking_does_not_undo_it() {
+async fn no_sign_in_undoes_an_unlinking_however_new_it_is() {
     let db = testkit::database(&MIGRATOR).await;
     let fact = login(UserId::new());
     let other = "eip155:1:0x0202020202020202020202020202020202020202".parse().unwrap();
@@ -64,15 +64,22 @@ async fn a_sign_in_that_comes_after_the_unlinking_does_not_undo_it() {
     upsert_link(&db.pool, &link(other)).await.unwrap();
     let (wallet, _) = upsert_link(&db.pool, &link(fact.account_id)).await.unwrap();
     unlink_wallet(&db.pool, fact.user_id, wallet.wallet_id).await.unwrap();
+    let told = outbox(&db.pool).await;
 
     let late = LoggedIn { at: Utc::now() - chrono::TimeDelta::minutes(1), ..fact.clone() };
     assert!(on_logged_in(&db.pool, &logged_in(&late).envelope).await.unwrap().is_none());
     let fresh = LoggedIn {
         at: Utc::now() + chrono::TimeDelta::minutes(1),
         login_event_id: LoginEventId::new(),
-        ..fact
+        ..fact.clone()
     };
-    assert!(on_logged_in(&db.pool, &logged_in(&fresh).envelope).await.unwrap().is_some());
+    assert!(on_logged_in(&db.pool, &logged_in(&fresh).envelope).await.unwrap().is_none());
+    assert_eq!(outbox(&db.pool).await, told);
+
+    // Somebody else who signs in with it has it.
+    let other = LoggedIn { user_id: UserId::new(), login_event_id: LoginEventId::new(), ..fact };
+    let (wallet, _) = on_logged_in(&db.pool, &logged_in(&other).envelope).await.unwrap().unwrap();
+    assert_eq!(wallet.user_id, other.user_id);
 }
 
 #[tokio::test]

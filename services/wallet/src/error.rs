@@ -25,6 +25,12 @@ pub(crate) enum Error {
     /// The account belongs to another user.
     #[error("the account is linked to another user")]
     Taken,
+    /// The user let the account go; only a proof brings it back.
+    #[error("the account was unlinked from this user: it is linked again with a proof")]
+    WasUnlinked,
+    /// The user has the address on this chain already, as a key or as a contract.
+    #[error("you have this address on this chain as another kind of account")]
+    OtherKind,
     /// Without it nobody could sign in as this user any more.
     #[error("the last wallet cannot be unlinked")]
     LastWallet,
@@ -62,7 +68,9 @@ impl From<Error> for Status {
             Error::NotFound => refuse(Code::NotFound, "NOT_FOUND").into(),
             Error::Taken => refuse(Code::Conflict, "WALLET_TAKEN").into(),
             Error::LastWallet => refuse(Code::Conflict, "LAST_WALLET").into(),
-            Error::TooMany => refuse(Code::Conflict, "CONFLICT").into(),
+            Error::TooMany | Error::WasUnlinked | Error::OtherKind => {
+                refuse(Code::Conflict, "CONFLICT").into()
+            }
             Error::Refused(status) => *status,
             Error::Unavailable(_) => refuse(Code::Unavailable, "UNAVAILABLE").retry_after(again).into(),
             Error::Changed => Refusal::new(Code::Unavailable, "UNAVAILABLE", "try again").into(),

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use ids::{AccountId, UserId, WalletId};
+use uuid::{NoContext, Timestamp, Uuid};
 
 pub(crate) use approval::{Approval, Entry};
 
@@ -115,12 +116,12 @@ pub(crate) struct Client {
 }
 
 impl Wallet {
-    /// A new link; the first of a user is the primary one.
-    pub(crate) fn link(ask: &LinkAsk, owned: i64, now: DateTime<Utc>) -> Wallet {
+    /// A new link; the first of a user is the primary one. `last` is the account's link before, whoever had it.
+    pub(crate) fn link(ask: &LinkAsk, owned: i64, last: Option<WalletId>, now: DateTime<Utc>) -> Wallet {
         // As the column keeps it: the first answer and the later ones are the same.
         let now = now.trunc_subsecs(6);
         Wallet {
-            wallet_id: WalletId::new(),
+            wallet_id: id_after(last),
             user_id: ask.user_id,
             account_id: ask.account.to_lower(),
             identity: ask.kind.identity(&ask.account),
@@ -135,6 +136,19 @@ impl Wallet {
             created_at: now,
         }
     }
+}
+
+/// A new id, greater than the last one: of two links of an account, others take the one with the greater id for the
+/// newer. The clock may have been set back, or another process's may be ahead.
+fn id_after(last: Option<WalletId>) -> WalletId {
+    let id = WalletId::new();
+    let Some(last) = last.filter(|last| *last >= id) else { return id };
+    let Some((secs, nanos)) = last.0.get_timestamp().map(|at| at.to_unix()) else { return id };
+    let (secs, nanos) = match nanos + 1_000_000 {
+        nanos @ 1_000_000_000.. => (secs + 1, nanos - 1_000_000_000),
+        nanos => (secs, nanos),
+    };
+    WalletId(Uuid::new_v7(Timestamp::from_unix(NoContext, secs, nanos)))
 }
 
 /// The name that somebody gives to a wallet; empty is none.
@@ -167,7 +181,7 @@ fn is_plain(c: char) -> bool {
 /// Something that happened to a wallet.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Activity {
-    pub(crate) id: uuid::Uuid,
+    pub(crate) id: Uuid,
     pub(crate) wallet_id: WalletId,
     pub(crate) action: String,
     pub(crate) account_id: Option<String>,
@@ -199,8 +213,20 @@ mod tests {
     fn only_the_first_link_is_primary() {
         let account = account("eip155:1:0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
         let ask = LinkAsk::of_login(UserId::new(), account, Kind::Eoa, None);
-        let link = |ask: &LinkAsk, owned| Wallet::link(ask, owned, Utc::now()).is_primary;
+        let link = |ask: &LinkAsk, owned| Wallet::link(ask, owned, None, Utc::now()).is_primary;
         assert!(link(&ask, 0) && !link(&ask, 1));
+    }
+
+    #[test]
+    fn an_id_comes_after_the_last_one_even_from_the_future() {
+        for last in [
+            "018f0000-0000-7000-8000-000000000000",
+            "0fffffff-ffff-7fff-bfff-ffffffffffff",
+            "0fffffff-fe5f-7fff-bfff-ffffffffffff",
+        ] {
+            let last = WalletId(last.parse().unwrap());
+            assert!(id_after(Some(last)) > last, "{last}");
+        }
     }
 
     #[test]

@@ -12,7 +12,9 @@ use ids::{UserId, WalletId};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-pub(crate) use activity::{delete_old_activity, insert_activity, list_activity, was_unlinked_since};
+pub(crate) use activity::{
+    delete_old_activity, find_last_link, insert_activity, list_activity, was_unlinked, was_unlinked_from,
+};
 pub(crate) use approval_pages::{list_approvals, list_grantors, list_history};
 pub(crate) use approvals::{decide_slots, insert_ledger, lock_approvals, show_neighbours};
 pub(crate) use approvals_cache::{ApprovalsCache, Found};

@@ -17,7 +17,11 @@ pub(crate) async fn unlink_wallet(db: &PgPool, user_id: UserId, wallet_id: Walle
     let mut tx = db.begin().await?;
     // Two at once would each see the other's wallet and leave none.
     store::lock_user(&mut tx, user_id).await?;
-    let wallet = store::find_own(&mut *tx, user_id, wallet_id).await?.ok_or(Error::NotFound)?;
+    let Some(wallet) = store::find_own(&mut *tx, user_id, wallet_id).await? else {
+        // Whoever asks again because the answer was lost hears it now.
+        let is_done = store::was_unlinked(&mut *tx, user_id, wallet_id).await?;
+        return if is_done { Ok(()) } else { Err(Error::NotFound) };
+    };
     if store::count_of_user(&mut *tx, user_id).await? == 1 {
         return Err(Error::LastWallet);
     }

@@ -1,5 +1,5 @@
 //! Linking an account to a user. Linking twice is not an error: the second call returns the first call's wallet, and
-//! where another user owns the account, the owner's link is the answer.
+//! where another user owns the account, the owner's link is the answer. What a user unlinked only a proof brings back.
 
 use chrono::Utc;
 use events::wallets::{WalletLinked, linked};
@@ -15,6 +15,8 @@ use crate::{
 /// The link there is now, and whether this call made it.
 pub(crate) async fn upsert_link(db: &PgPool, ask: &LinkAsk) -> Result<(Wallet, bool), Error> {
     let mut tx = db.begin().await?;
+    // The user's own unlinking of it is over then, or comes after the link.
+    store::lock_user(&mut tx, ask.user_id).await?;
     let linked = link_within(&mut tx, ask).await?;
     tx.commit().await?;
     Ok(linked)
@@ -28,19 +30,23 @@ pub(crate) async fn link_within(tx: &mut PgConnection, ask: &LinkAsk) -> Result<
     }
     // Two first links of one user at once would both count nothing and both be primary.
     store::lock_user(tx, ask.user_id).await?;
+    if ask.proof.is_none() && store::was_unlinked_from(&mut *tx, ask.user_id, &identity).await? {
+        return Err(Error::WasUnlinked);
+    }
     let owned = store::count_of_user(&mut *tx, ask.user_id).await?;
     if ask.proof.is_some() && owned >= LINKS_MAX {
         return Err(Error::TooMany);
     }
-    let mut wallet = Wallet::link(ask, owned, Utc::now());
+    let last = store::find_last_link(&mut *tx, &identity).await?;
+    let mut wallet = Wallet::link(ask, owned, last, Utc::now());
     if !store::insert_link(tx, &wallet).await? {
         // Somebody was faster: the insert waited for their commit, so their row is visible now. Or the user has the
         // address on this chain as the other kind of account.
-        let found = match store::find_by_identity(&mut *tx, &identity).await? {
-            None => store::find_own_at(&mut *tx, ask.user_id, &wallet.address, &wallet.chain_id).await?,
-            owner => owner,
-        };
-        return Ok((found.ok_or(Error::Changed)?, false));
+        if let Some(found) = store::find_by_identity(&mut *tx, &identity).await? {
+            return Ok((found, false));
+        }
+        let own = store::find_own_at(&mut *tx, ask.user_id, &wallet.address, &wallet.chain_id).await?;
+        return Err(if own.is_some() { Error::OtherKind } else { Error::Changed });
     }
     launch::failpoint("wallet.link.inserted");
     store::insert_activity(tx, &wallet, "linked", &ask.client).await?;
@@ -62,10 +68,14 @@ pub(crate) async fn link_within(tx: &mut PgConnection, ask: &LinkAsk) -> Result<
 #[cfg(test)]
 mod tests {
     use futures::future::join_all;
-    use ids::UserId;
+    use ids::{UserId, WalletId};
 
     use super::*;
-    use crate::{MIGRATOR, model::Kind};
+    use crate::{
+        MIGRATOR,
+        model::{Kind, Proof},
+        unlink_wallet::unlink_wallet,
+    };
 
     fn ask(user_id: UserId, chain: u64, address: u8) -> LinkAsk {
         let account = format!("eip155:{chain}:0x{}", format!("{address:02x}").repeat(20)).parse().unwrap();
@@ -121,9 +131,44 @@ mod tests {
         let key = ask(UserId::new(), 1, 7);
         let (first, _) = upsert_link(&db.pool, &key).await.unwrap();
         let contract = LinkAsk { kind: Kind::Contract, ..key };
-        let (second, created) = upsert_link(&db.pool, &contract).await.unwrap();
-        assert!(!created);
-        assert_eq!(first.wallet_id, second.wallet_id);
+        assert!(matches!(upsert_link(&db.pool, &contract).await, Err(Error::OtherKind)));
+        let links = store::list_by_users(&db.pool, &[contract.user_id.0]).await.unwrap();
+        assert_eq!(links.iter().map(|link| link.wallet_id).collect::<Vec<_>>(), [first.wallet_id]);
+    }
+
+    #[tokio::test]
+    async fn what_a_user_unlinked_no_sign_in_links_again_and_a_proof_does() {
+        let db = testkit::database(&MIGRATOR).await;
+        let ask_again = ask(UserId::new(), 1, 7);
+        upsert_link(&db.pool, &ask(ask_again.user_id, 1, 1)).await.unwrap();
+        let (first, _) = upsert_link(&db.pool, &ask_again).await.unwrap();
+        unlink_wallet(&db.pool, ask_again.user_id, first.wallet_id).await.unwrap();
+        let told = count(&db.pool, "outbox").await;
+        assert!(matches!(upsert_link(&db.pool, &ask_again).await, Err(Error::WasUnlinked)));
+        assert_eq!(count(&db.pool, "outbox").await, told);
+        let proof = Proof { method: "eoa".to_owned(), message_hash: "7".to_owned() };
+        let proven = LinkAsk { proof: Some(proof), ..ask_again };
+        assert!(upsert_link(&db.pool, &proven).await.unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn a_link_is_newer_than_the_identitys_last_one_whatever_the_clock_says() {
+        let db = testkit::database(&MIGRATOR).await;
+        let owner = UserId::new();
+        upsert_link(&db.pool, &ask(owner, 1, 1)).await.unwrap();
+        let (mut last, _) = upsert_link(&db.pool, &ask(owner, 1, 7)).await.unwrap();
+        // As a process wrote it whose clock is ahead.
+        let ahead = WalletId("0fffffff-0000-7fff-bfff-ffffffffffff".parse().unwrap());
+        sqlx::query("delete from wallet_verifications").execute(&db.pool).await.unwrap();
+        for table in ["wallet_links", "wallet_activity"] {
+            let query =
+                sqlx::AssertSqlSafe(format!("update {table} set wallet_id = $2 where wallet_id = $1"));
+            sqlx::query(query).bind(last.wallet_id).bind(ahead).execute(&db.pool).await.unwrap();
+        }
+        last.wallet_id = ahead;
+        unlink_wallet(&db.pool, owner, last.wallet_id).await.unwrap();
+        let (next, _) = upsert_link(&db.pool, &ask(UserId::new(), 137, 7)).await.unwrap();
+        assert!(next.wallet_id > last.wallet_id, "{} after {}", next.wallet_id, last.wallet_id);
     }
 
     #[tokio::test]

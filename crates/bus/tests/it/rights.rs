@@ -99,5 +99,5 @@ async fn each_service_may_do_what_is_its_own_and_nothing_else() {
         cells += 1;
         vhost.api.delete(&["users", &format!("{}-{service}", vhost.name)]).await.unwrap();
     }
-    assert_eq!(cells, 9 * (24 + 22 * 12 + 1));
+    assert_eq!(cells, 9 * (24 + 23 * 12 + 1));
 }

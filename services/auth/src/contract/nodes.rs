@@ -21,6 +21,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// A verdict is one byte; what is longer than this is not read.
 const LIMITS: Limits =
     Limits { endpoint: Duration::from_secs(2), call: Duration::from_secs(3), answer_bytes: 64 * 1024 };
+/// A block's header comes with the hashes of all its transactions.
+pub(super) const HEADER_LIMITS: Limits = Limits { answer_bytes: 2 * 1024 * 1024, ..LIMITS };
 
 /// The nodes. Clones share them.
 #[derive(Clone)]

@@ -63,9 +63,10 @@ impl Probe {
         let expected = (number + U256::ONE).to_be_bytes::<32>();
         let result = match &answer {
             Ok(verdict) if verdict.as_ref() == expected => "passed",
-            // A node that is asked too often has not failed.
-            Err(err) if err.is_limit() => "unavailable",
-            Ok(_) | Err(NodeError::Rpc { .. } | NodeError::TooLarge { .. }) => "failed",
+            // It ran, and came to something else.
+            Ok(_) | Err(NodeError::TooLarge { .. }) => "failed",
+            Err(err) if err.is_revert() => "failed",
+            // A node that is asked too often, or has no state of the newest block yet, has not failed.
             Err(_) => "unavailable",
         };
         PROBES.with_label_values(&[chain_id.to_string().as_str(), result]).inc();

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ids::{SessionId, UserId};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::PgPool;
 
 use super::Proof;
 
@@ -11,10 +11,13 @@ pub(crate) struct Asked {
     pub(crate) session_id: SessionId,
     pub(crate) user_id: UserId,
     pub(crate) account_id: String,
+    pub(crate) chain_id: String,
     pub(crate) method: String,
     pub(crate) verified_at: DateTime<Utc>,
     pub(crate) message: String,
     pub(crate) signature: Vec<u8>,
+    /// The newest block as of which the contract stood by its answer.
+    pub(crate) block_number: i64,
     /// What time it is where `verified_at` was written.
     pub(crate) now: DateTime<Utc>,
 }
@@ -23,8 +26,8 @@ pub(crate) struct Asked {
 pub(crate) async fn find_proof(db: &PgPool, session_id: SessionId) -> Result<Option<Asked>, sqlx::Error> {
     sqlx::query_as!(
         Asked,
-        r#"select s.session_id as "session_id: SessionId", s.user_id as "user_id: UserId", s.account_id,
-                  s.verify_method as method, s.verified_at, p.message, p.signature, now() as "now!"
+        r#"select s.session_id as "session_id: SessionId", s.user_id as "user_id: UserId", s.account_id, s.chain_id,
+                  s.verify_method as method, s.verified_at, p.message, p.signature, p.block_number, now() as "now!"
            from sessions s join session_proofs p using (session_id)
            where s.session_id = $1 and s.revoked_at is null"#,
         session_id.0,
@@ -33,25 +36,27 @@ pub(crate) async fn find_proof(db: &PgPool, session_id: SessionId) -> Result<Opt
     .await
 }
 
-/// Sessions whose contract was not asked for so long, the longest first, from a place on.
+/// Sessions whose contract gave no answer for so long and was not asked since a time, the longest waiting first, on all
+/// chains but these.
 pub(crate) async fn list_due_proofs(
     db: &PgPool,
-    after: Option<(DateTime<Utc>, SessionId)>,
     older_than: TimeDelta,
+    asked_before: DateTime<Utc>,
+    but_on: &[String],
     limit: i64,
 ) -> Result<Vec<Asked>, sqlx::Error> {
     sqlx::query_as!(
         Asked,
-        r#"select s.session_id as "session_id: SessionId", s.user_id as "user_id: UserId", s.account_id,
-                  s.verify_method as method, s.verified_at, p.message, p.signature, now() as "now!"
+        r#"select s.session_id as "session_id: SessionId", s.user_id as "user_id: UserId", s.account_id, s.chain_id,
+                  s.verify_method as method, s.verified_at, p.message, p.signature, p.block_number, now() as "now!"
            from sessions s join session_proofs p using (session_id)
            where s.revoked_at is null and s.verify_method <> 'eoa' and s.expires_at > now()
              and s.verified_at < now() - make_interval(secs => $1)
-             and ($2::timestamptz is null or (s.verified_at, s.session_id) > ($2, $3))
-           order by s.verified_at, s.session_id limit $4"#,
+             and p.asked_at < $2 and s.chain_id <> all($3)
+           order by p.asked_at, s.session_id limit $4"#,
         older_than.as_seconds_f64(),
-        after.map(|(at, _)| at),
-        after.map(|(_, id)| id.0),
+        asked_before,
+        but_on,
         limit,
     )
     .fetch_all(db)
@@ -65,8 +70,10 @@ pub(crate) async fn mark_verified(
     proof: &Proof,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "with proof as (
-             update session_proofs set block_hash = $2, block_number = $3 where session_id = $1
+        "with asked as (
+             update session_proofs set asked_at = now(), block_number = greatest(block_number, $3),
+                 block_hash = case when $3 >= block_number then $2 else block_hash end
+             where session_id = $1
          )
          update sessions set verified_at = now() where session_id = $1",
         session_id.0,
@@ -78,19 +85,30 @@ pub(crate) async fn mark_verified(
     Ok(())
 }
 
-/// Something that one process does at a time; it lasts as long as what is returned. `None` if another one has it.
-pub(crate) async fn take_lease(
-    db: &PgPool,
-    what: &str,
-) -> Result<Option<Transaction<'static, Postgres>>, sqlx::Error> {
-    let mut tx = db.begin().await?;
-    // The server closes a transaction that idles; a turn that takes longer than its patience goes on without the lease.
-    sqlx::query!("set local idle_in_transaction_session_timeout = '10min'").execute(&mut *tx).await?;
-    let is_taken = sqlx::query_scalar!(
-        r#"select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as "is_taken!""#,
-        what
+/// The contract was asked in vain.
+pub(crate) async fn mark_asked(db: &PgPool, session_id: SessionId) -> Result<(), sqlx::Error> {
+    sqlx::query!("update session_proofs set asked_at = now() where session_id = $1", session_id.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Something that one process does at a time, for so long at most. False if another one does it.
+pub(crate) async fn take_lease(db: &PgPool, what: &str, life: TimeDelta) -> Result<bool, sqlx::Error> {
+    let taken = sqlx::query!(
+        "insert into leases (what, held_until) values ($1, now() + make_interval(secs => $2))
+         on conflict on constraint leases_pkey do update set held_until = excluded.held_until
+         where leases.held_until <= now()",
+        what,
+        life.as_seconds_f64(),
     )
-    .fetch_one(&mut *tx)
+    .execute(db)
     .await?;
-    Ok(is_taken.then_some(tx))
+    Ok(taken.rows_affected() == 1)
+}
+
+/// It is done before its time.
+pub(crate) async fn end_lease(db: &PgPool, what: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("update leases set held_until = now() where what = $1", what).execute(db).await?;
+    Ok(())
 }

@@ -5,10 +5,14 @@ use ids::{SessionId, UserId};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::Ended;
 use crate::{
     model::Client,
     rotation::{CHAIN_MAX, Life, Token, Used},
 };
+
+/// How many tokens one statement deletes at most.
+const BATCH: i64 = 5_000;
 
 /// A session as a refresh finds it, its row locked.
 pub(crate) struct Family {
@@ -186,24 +190,73 @@ pub(crate) async fn touch_session(tx: &mut PgConnection, touch: &Touch<'_>) -> R
     Ok(())
 }
 
+/// Ends the session that a token belongs to, used or not, if it is alive.
+pub(crate) async fn revoke_by_token(
+    tx: &mut PgConnection,
+    token_hash: &str,
+    reason: &str,
+) -> Result<Option<(UserId, Ended)>, sqlx::Error> {
+    let row = sqlx::query!(
+        "update sessions set revoked_at = now(), revoke_reason = $2
+         where session_id = (select s.session_id from refresh_tokens t join sessions s using (session_id)
+                             where t.token_hash = $1 and s.revoked_at is null and s.expires_at > now()
+                             for update of s)
+         returning session_id, user_id, access_expires_at",
+        token_hash,
+        reason,
+    )
+    .fetch_optional(tx)
+    .await?;
+    Ok(row.map(|row| {
+        let ended = Ended { session_id: SessionId(row.session_id), access_expires_at: row.access_expires_at };
+        (UserId(row.user_id), ended)
+    }))
+}
+
 /// Forgets how successors were made, once nobody may ask for them again; a bounded number at a time.
 pub(crate) async fn forget_salts(db: &PgPool) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "update refresh_tokens set successor_salt = null where token_id in
              (select token_id from refresh_tokens
-              where successor_salt is not null and used_at < now() - interval '1 minute' limit 10000)"
+              where successor_salt is not null and used_at < now() - interval '1 minute' limit 10000
+              for update skip locked)"
     )
     .execute(db)
     .await?;
     Ok(forgotten.rows_affected())
 }
 
-/// Forgets sessions that ended a month ago, with their tokens and proofs; a bounded number at a time.
+/// Forgets the tokens of sessions that ended a month ago, a bounded number at a time. Of a session the newest go first: a
+/// token takes its successors with it.
+pub(crate) async fn delete_old_refresh_tokens(db: &PgPool) -> Result<u64, sqlx::Error> {
+    let deleted = sqlx::query!(
+        "with ended as (
+             select session_id from sessions
+             where (expires_at < now() - interval '30 days' or revoked_at < now() - interval '30 days')
+               and exists (select from refresh_tokens t where t.session_id = sessions.session_id)
+             limit 1000 for update skip locked
+         ), old as (
+             select t.token_id from ended cross join lateral
+                 (select token_id from refresh_tokens where session_id = ended.session_id
+                  order by created_at desc limit $1) as t
+             limit $1
+         )
+         delete from refresh_tokens where token_id in (select token_id from old)",
+        BATCH,
+    )
+    .execute(db)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// Forgets sessions that ended a month ago and have no tokens left, with their proofs; a bounded number at a time.
 pub(crate) async fn delete_old_sessions(db: &PgPool) -> Result<u64, sqlx::Error> {
     let deleted = sqlx::query!(
         "delete from sessions where session_id in
-             (select session_id from sessions where expires_at < now() - interval '30 days'
-                 or revoked_at < now() - interval '30 days' limit 1000)"
+             (select session_id from sessions
+              where (expires_at < now() - interval '30 days' or revoked_at < now() - interval '30 days')
+                and not exists (select from refresh_tokens t where t.session_id = sessions.session_id)
+              limit 1000 for update skip locked)"
     )
     .execute(db)
     .await?;

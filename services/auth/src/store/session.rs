@@ -267,6 +267,31 @@ pub(crate) async fn revoke_all_but(
     .await
 }
 
+/// Ends a user's sessions beyond so many, the oldest.
+pub(crate) async fn revoke_oldest(
+    tx: &mut PgConnection,
+    user_id: UserId,
+    kept: i64,
+    reason: &str,
+) -> Result<Vec<Ended>, sqlx::Error> {
+    sqlx::query_as!(
+        Ended,
+        r#"update sessions set revoked_at = now(), revoke_reason = $3
+           where session_id in (select session_id from sessions
+                                where session_id in (select session_id from sessions
+                                                     where user_id = $1 and revoked_at is null and expires_at > now()
+                                                     order by created_at desc, session_id desc offset $2)
+                                  and revoked_at is null
+                                order by session_id for update)
+           returning session_id as "session_id: SessionId", access_expires_at"#,
+        user_id.0,
+        kept,
+        reason,
+    )
+    .fetch_all(tx)
+    .await
+}
+
 /// Ends the sessions that an account of a user has open, or had at a time.
 pub(crate) async fn revoke_of_account(
     tx: &mut PgConnection,

@@ -1,6 +1,6 @@
 //! The awkward logins: others are down, accounts are on two chains or change hands, users are suspended meanwhile.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
 use events::{
@@ -11,6 +11,7 @@ use events::{
 use ids::{UserId, WalletId};
 use proto::auth::v1::{Session, ValidateSessionRequest};
 use rpc::{Code, Problem};
+use tokio::sync::Semaphore;
 
 use crate::{
     fleet::{Fleet, account, message, signed, start, start_on_chains},
@@ -146,5 +147,55 @@ async fn a_user_who_is_suspended_while_the_user_service_is_down_is_out_when_the_
     let stranger = PrivateKeySigner::random();
     let request = signed(&stranger, &message(&signer, &fleet.nonce().await));
     assert_eq!(Problem::from(&fleet.verify(request).await.unwrap_err()).reason, "SIGNATURE_INVALID");
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_nobody_waits_for_any_more_is_recorded_all_the_same() {
+    let fleet = start().await;
+    let hold = Arc::new(Semaphore::new(0));
+    fleet.others.world().hold = Some(Arc::clone(&hold));
+    let signer = PrivateKeySigner::random();
+    let request = signed(&signer, &message(&signer, &fleet.nonce().await));
+    let mut gateway = fleet.gateways()[0].clone();
+    let waiting = tokio::spawn(async move { gateway.verify_siwe(request).await });
+    let is_asked = async || (fleet.others.world().held == 1).then_some(());
+    testkit::eventually(WITHIN, "wallet is asked", is_asked).await;
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    // On the same connection: what came before it has arrived.
+    fleet.nonce().await;
+    assert_eq!(fleet.count("login_events").await, 0);
+    hold.add_permits(1);
+    let is_recorded = async || (fleet.count("login_events").await == 1).then_some(());
+    testkit::eventually(WITHIN, "the attempt is recorded", is_recorded).await;
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn an_auth_that_starts_while_the_registry_is_down_lets_people_in_on_the_chains_that_it_knew() {
+    let mut fleet = start_on_chains(&[10]).await;
+    let signer = PrivateKeySigner::random();
+    let before = session(&fleet, &signer).await;
+    {
+        let mut world = fleet.others.world();
+        world.is_registry_down = true;
+    }
+    fleet.restart().await;
+    assert_eq!(session(&fleet, &signer).await.user_id, before.user_id);
+    let text = message(&signer, &fleet.nonce().await).replace(&format!("Chain ID: {CHAIN}"), "Chain ID: 5");
+    let elsewhere = fleet.verify(signed(&signer, &text)).await.unwrap_err();
+    assert_eq!(Problem::from(&elsewhere).reason, "CHAIN_DISABLED");
+
+    // What is disabled meanwhile is forgotten, too.
+    {
+        let mut world = fleet.others.world();
+        (world.is_registry_down, world.more_chains) = (false, Vec::new());
+    }
+    fleet.restart().await;
+    fleet.nonce().await;
+    let kept: Vec<String> =
+        sqlx::query_scalar("select chain_id from known_chains").fetch_all(&fleet.db.pool).await.unwrap();
+    assert_eq!(kept, [format!("eip155:{CHAIN}")]);
     fleet.end().await;
 }

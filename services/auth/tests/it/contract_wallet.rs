@@ -18,7 +18,8 @@ use testkit::{Chain, trial_contract};
 use tonic::Status;
 
 use crate::{
-    fleet::{Fleet, reason, start, start_on_chains},
+    fleet::{Fleet, reason, start, start_at},
+    quiet_node,
     world::CHAIN,
 };
 
@@ -36,10 +37,9 @@ const OTHER_CHAIN: u64 = 31338;
 /// A verdict has four seconds; the rest is the machine's.
 const BOUNDED: Duration = Duration::from_secs(6);
 
-async fn chain_of(fleet: &Fleet) -> Chain {
+async fn start_with_chain() -> (Fleet, Chain) {
     let chain = testkit::chain().await;
-    fleet.others.world().endpoints.insert(CHAIN, vec![chain.url.clone()]);
-    chain
+    (start_at([(CHAIN, vec![chain.url.clone()])]).await, chain)
 }
 
 fn account(number: u64, address: Address) -> AccountId {
@@ -103,8 +103,7 @@ async fn refusal(fleet: &Fleet, account: &AccountId, sign: impl FnOnce(&str) -> 
 
 #[tokio::test]
 async fn a_contract_signs_in_as_itself_and_its_owner_as_somebody_else() {
-    let fleet = start().await;
-    let chain = chain_of(&fleet).await;
+    let (fleet, chain) = start_with_chain().await;
     let (owner, next) = (PrivateKeySigner::random(), PrivateKeySigner::random());
     let address = wallet(&chain, &owner).await;
     let id = account(CHAIN, address);
@@ -154,8 +153,7 @@ async fn a_contract_signs_in_as_itself_and_its_owner_as_somebody_else() {
 
 #[tokio::test]
 async fn a_wallet_that_does_not_exist_yet_signs_in_and_still_does_not_exist() {
-    let fleet = start().await;
-    let chain = chain_of(&fleet).await;
+    let (fleet, chain) = start_with_chain().await;
     let factory = deploy(&chain, "OwnedWalletFactory", &[]).await;
     let (owner, other) = (PrivateKeySigner::random(), PrivateKeySigner::random());
     let salt = B256::repeat_byte(7);
@@ -198,14 +196,13 @@ async fn a_wallet_that_does_not_exist_yet_signs_in_and_still_does_not_exist() {
 
 #[tokio::test]
 async fn one_address_on_two_chains_is_two_accounts() {
-    let fleet = start_on_chains(&[OTHER_CHAIN]).await;
-    let (here, there) = (chain_of(&fleet).await, testkit::chain().await);
+    let (here, there) = (testkit::chain().await, testkit::chain().await);
     let (one, other) = (PrivateKeySigner::random(), PrivateKeySigner::random());
     // The first contract of the same deployer has the same address everywhere.
     let (address, same) = (wallet(&here, &one).await, wallet(&there, &other).await);
     assert_eq!(address, same);
     there.rpc("anvil_setChainId", json!([OTHER_CHAIN])).await;
-    fleet.others.world().endpoints.insert(OTHER_CHAIN, vec![there.url.clone()]);
+    let fleet = start_at([(CHAIN, vec![here.url.clone()]), (OTHER_CHAIN, vec![there.url.clone()])]).await;
     let first = knock(&fleet, &account(CHAIN, address), by(&one)).await.unwrap();
     let second = knock(&fleet, &account(OTHER_CHAIN, address), by(&other)).await.unwrap();
     assert_ne!(first.user_id, second.user_id);
@@ -220,8 +217,7 @@ async fn one_address_on_two_chains_is_two_accounts() {
 
 #[tokio::test]
 async fn whatever_a_hostile_contract_does_it_is_refused_in_bounded_time() {
-    let fleet = start().await;
-    let chain = chain_of(&fleet).await;
+    let (fleet, chain) = start_with_chain().await;
     let signer = PrivateKeySigner::random();
     let mut accounts = Vec::new();
     for name in [
@@ -305,8 +301,7 @@ async fn whatever_a_hostile_contract_does_it_is_refused_in_bounded_time() {
 
 #[tokio::test]
 async fn a_chain_that_cannot_be_asked_stops_contracts_and_nobody_else() {
-    let fleet = start().await;
-    let chain = chain_of(&fleet).await;
+    let (fleet, chain) = start_with_chain().await;
     let owner = PrivateKeySigner::random();
     let id = account(CHAIN, wallet(&chain, &owner).await);
     knock(&fleet, &id, by(&owner)).await.unwrap();
@@ -335,13 +330,11 @@ async fn a_chain_that_cannot_be_asked_stops_contracts_and_nobody_else() {
 
 #[tokio::test]
 async fn a_chain_without_an_endpoint_is_no_chain_to_ask_and_another_endpoint_is_taken_where_one_is_away() {
-    let fleet = start_on_chains(&[OTHER_CHAIN]).await;
-    let chain = chain_of(&fleet).await;
+    let chain = testkit::chain().await;
+    let urls = vec!["http://127.0.0.1:1".to_owned(), chain.url.clone()];
+    let fleet = start_at([(CHAIN, urls), (OTHER_CHAIN, Vec::new())]).await;
     let owner = PrivateKeySigner::random();
     let address = wallet(&chain, &owner).await;
-    fleet.others.world().endpoints.insert(OTHER_CHAIN, Vec::new());
-    let urls = vec!["http://127.0.0.1:1".to_owned(), chain.url.clone()];
-    fleet.others.world().endpoints.insert(CHAIN, urls);
     assert_eq!(refusal(&fleet, &account(OTHER_CHAIN, address), by(&owner)).await, "UNAVAILABLE");
     for _ in 0..5 {
         knock(&fleet, &account(CHAIN, address), by(&owner)).await.unwrap();
@@ -352,7 +345,6 @@ async fn a_chain_without_an_endpoint_is_no_chain_to_ask_and_another_endpoint_is_
 #[tokio::test]
 async fn a_node_that_says_yes_to_everything_fails_the_probe() {
     use axum::{Json, Router, routing::post};
-    let fleet = start().await;
     let answer = async |Json(question): Json<serde_json::Value>| {
         let result = match question["method"].as_str().unwrap() {
             "eth_chainId" => json!(format!("{CHAIN:#x}")),
@@ -364,9 +356,47 @@ async fn a_node_that_says_yes_to_everything_fails_the_probe() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
-    fleet.others.world().endpoints.insert(CHAIN, vec![url]);
+    let fleet = start_at([(CHAIN, vec![url])]).await;
     let id = account(CHAIN, Address::repeat_byte(0x77));
     assert_eq!(refusal(&fleet, &id, |_| vec![1; 65]).await, "UNAVAILABLE");
     assert_eq!(fleet.count("sessions").await, 0);
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn a_full_block_is_no_answer_that_is_too_long() {
+    // The node's blocks have two thousand transactions.
+    let fleet = start().await;
+    let id = account(CHAIN, Address::repeat_byte(0x77));
+    assert_eq!(refusal(&fleet, &id, |_| vec![1; 65]).await, "SIGNATURE_INVALID");
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn a_chain_is_tried_out_before_anybody_asks_and_a_node_that_has_no_time_then_has_not_failed() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use axum::{Json, Router, routing::post};
+    let (tries, quiet) = (Arc::new(AtomicUsize::new(0)), quiet_node::answer_for(CHAIN));
+    let counted = Arc::clone(&tries);
+    let answer = async move |Json(question): Json<serde_json::Value>| {
+        if question["method"] == "eth_call" && counted.fetch_add(1, Ordering::SeqCst) == 0 {
+            let error = json!({ "code": -32000, "message": "header not found" });
+            return Json(json!({ "jsonrpc": "2.0", "id": 1, "error": error }));
+        }
+        quiet(question)
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
+    let fleet = start_at([(CHAIN, vec![url])]).await;
+    let within = Duration::from_secs(20);
+    let is_tried = async || (tries.load(Ordering::SeqCst) == 1).then_some(());
+    testkit::eventually(within, "the chain is tried out", is_tried).await;
+    let id = account(CHAIN, Address::repeat_byte(0x77));
+    assert_eq!(refusal(&fleet, &id, |_| vec![1; 65]).await, "SIGNATURE_INVALID");
     fleet.end().await;
 }

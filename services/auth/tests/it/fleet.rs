@@ -59,6 +59,28 @@ pub(crate) async fn start_on_chains(more: &[u64]) -> Fleet {
     fleet
 }
 
+/// Starts auth where the chains are at these nodes. It may ask for them at once.
+pub(crate) async fn start_at(nodes: impl IntoIterator<Item = (u64, Vec<String>)>) -> Fleet {
+    start_limited_at(unlimited(), nodes).await
+}
+
+/// The same with these limits.
+pub(crate) async fn start_limited_at(
+    limits: auth::Limits,
+    nodes: impl IntoIterator<Item = (u64, Vec<String>)>,
+) -> Fleet {
+    let mut fleet = prepare(testkit::redis().await, limits).await;
+    for (chain, urls) in nodes {
+        let mut world = fleet.others.world();
+        world.endpoints.insert(chain, urls);
+        if chain != CHAIN {
+            world.more_chains.push(chain);
+        }
+    }
+    fleet.launch(1);
+    fleet
+}
+
 /// Starts so many auths with this Redis and these limits.
 pub(crate) async fn start_with(processes: usize, redis_url: String, limits: auth::Limits) -> Fleet {
     let mut fleet = prepare(redis_url, limits).await;
@@ -69,7 +91,7 @@ pub(crate) async fn start_with(processes: usize, redis_url: String, limits: auth
 /// The stores and those whom auth asks, without any auth yet.
 async fn prepare(redis_url: String, limits: auth::Limits) -> Fleet {
     let (db, vhost, certs) =
-        (testkit::database(&auth::MIGRATOR).await, testkit::vhost().await, testkit::certs());
+        (testkit::database(&auth::MIGRATOR).await, testkit::vhost_of("auth").await, testkit::certs());
     let url = Url::parse("https://127.0.0.1").unwrap();
     let others = Others::default();
     Fleet { url, certs, db, vhost, redis_url, others, limits, running: Vec::new() }
@@ -103,6 +125,15 @@ impl Fleet {
             let gateway = self.client_at(&url, "gateway");
             self.running.push(Running { gateway, stop, ended });
         }
+    }
+
+    /// Why one more does not start with a changed configuration.
+    pub(crate) async fn why_not_started(&self, change: impl FnOnce(&mut auth::Config)) -> String {
+        let process = testkit::process("auth");
+        let mut config = self.config(&process.stopping());
+        change(&mut config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        auth::serve(listener.into(), config, process).await.unwrap_err().to_string()
     }
 
     fn config(&self, stop: &CancellationToken) -> auth::Config {

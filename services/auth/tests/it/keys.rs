@@ -174,3 +174,13 @@ async fn only_an_operator_rotates_keys() {
     assert_eq!(fleet.count("signing_keys").await, 1);
     fleet.end().await;
 }
+
+#[tokio::test]
+async fn whoever_would_read_a_new_key_after_it_signs_does_not_start() {
+    let fleet = start().await;
+    for seconds in [0, 301] {
+        let why = fleet.why_not_started(|config| config.key_reload_secs = seconds).await;
+        assert_eq!(why, format!("key_reload_secs: it must be 1 to 300, not {seconds}"));
+    }
+    fleet.end().await;
+}

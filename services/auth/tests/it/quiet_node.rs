@@ -18,6 +18,15 @@ pub(crate) fn start() -> String {
 }
 
 async fn answer(Path(chain): Path<u64>, Json(question): Json<Value>) -> Json<Value> {
+    answer_for(chain)(question)
+}
+
+/// Its answers, for a node that has other moods too.
+pub(crate) fn answer_for(chain: u64) -> impl Fn(Value) -> Json<Value> + Clone {
+    move |question| answer_to(chain, &question)
+}
+
+fn answer_to(chain: u64, question: &Value) -> Json<Value> {
     let result = match question["method"].as_str().unwrap() {
         "eth_chainId" => json!(format!("{chain:#x}")),
         "eth_getBlockByNumber" => json!({
@@ -25,6 +34,8 @@ async fn answer(Path(chain): Path<u64>, Json(question): Json<Value>) -> Json<Val
             "hash": format!("0x{}", "11".repeat(32)),
             "parentHash": format!("0x{}", "22".repeat(32)),
             "timestamp": "0x1",
+            // More than an answer about a signature may be long.
+            "transactions": vec![format!("0x{}", "33".repeat(32)); 2_000],
         }),
         "eth_call" => json!(verdict(&question["params"][0]["input"])),
         other => panic!("nobody asks a quiet node for {other}"),

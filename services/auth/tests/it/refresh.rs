@@ -16,7 +16,10 @@ use rpc::{Code, Problem};
 use serde_json::Value;
 use tonic::{Request, Status};
 
-use crate::fleet::{Fleet, reason, start, start_many};
+use crate::{
+    fleet::{Fleet, reason, start, start_at, start_many},
+    world::CHAIN,
+};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -397,9 +400,8 @@ async fn as_contract(fleet: &Fleet, session: &Session, ago: &str) {
 
 #[tokio::test]
 async fn a_contract_that_cannot_be_asked_is_believed_for_an_hour() {
-    let fleet = start().await;
+    let fleet = start_at([(CHAIN, Vec::new())]).await;
     let (session, one) = signed_in(&fleet).await;
-    fleet.others.world().is_registry_down = true;
     as_contract(&fleet, &session, "2 hours").await;
     let problem = Problem::from(&refresh(&fleet, &one, HOME).await.unwrap_err());
     assert_eq!((problem.code, problem.reason.as_str()), (Code::Unavailable, "UNAVAILABLE"));

@@ -76,6 +76,32 @@ async fn one_ends_ones_own_sessions_only() {
 }
 
 #[tokio::test]
+async fn whoever_holds_a_refresh_token_ends_its_session_and_no_other() {
+    let fleet = start().await;
+    let signer = PrivateKeySigner::random();
+    let (left, kept) = (fleet.sign_in(&signer).await.unwrap(), fleet.sign_in(&signer).await.unwrap());
+    let (session, other) = (left.session.unwrap(), kept.session.unwrap());
+    let token = left.tokens.unwrap().refresh_token;
+    let mut gateway = fleet.client("gateway");
+    let with = |refresh_token: &str| RevokeSessionsRequest {
+        refresh_token: refresh_token.to_owned(),
+        ..Default::default()
+    };
+    let beside = RevokeSessionsRequest { session_ids: vec![other.session_id.clone()], ..with(&token) };
+    let refused = gateway.revoke_sessions(beside).await.unwrap_err();
+    assert_eq!(Problem::from(&refused).code, Code::BadInput);
+    for (given, expected) in [("made-up", 0), (token.as_str(), 1), (token.as_str(), 0)] {
+        let answer = gateway.revoke_sessions(with(given)).await.unwrap().into_inner();
+        assert_eq!(answer.revoked, expected, "{given}");
+    }
+    assert!(!is_active(&fleet, &session).await);
+    assert!(is_active(&fleet, &other).await);
+    let refreshed = fleet.count("refresh_tokens").await;
+    assert_eq!(refreshed, 2, "nothing is used up for it");
+    fleet.end().await;
+}
+
+#[tokio::test]
 async fn a_suspension_ends_the_sessions_and_the_next_sign_in_is_refused() {
     let fleet = start().await;
     let signer = PrivateKeySigner::random();

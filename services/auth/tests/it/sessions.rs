@@ -226,3 +226,64 @@ async fn nothing_is_noted_in_a_session_of_somebody_else_or_one_that_ended() {
     assert_eq!(Problem::from(&refused).code, Code::Forbidden);
     fleet.end().await;
 }
+
+/// So many further sessions of the same user, opened before.
+async fn open_many(fleet: &Fleet, session: &Session, many: i32) {
+    sqlx::query(
+        "insert into sessions (session_id, user_id, account_id, identity, account_type, chain_id, refresh_hash, created_at,
+             expires_at, absolute_expires_at, access_expires_at)
+         select gen_random_uuid(), $1::uuid, 'x', 'x', 'eoa', 'x', 'x', now() - make_interval(mins => n),
+             now() + interval '1 day', now() + interval '1 day', now() + interval '1 minute'
+         from generate_series(1, $2) n",
+    )
+    .bind(&session.user_id)
+    .bind(many)
+    .execute(&fleet.db.pool)
+    .await
+    .unwrap();
+}
+
+/// The sessions of each fact that sessions ended.
+async fn told(fleet: &Fleet) -> Vec<Vec<String>> {
+    let sql =
+        "select body #> '{data,sessionIds}' from outbox where routing_key = 'session.revoked' order by id";
+    let told: Vec<serde_json::Value> = sqlx::query_scalar(sql).fetch_all(&fleet.db.pool).await.unwrap();
+    told.into_iter().map(|ids| serde_json::from_value(ids).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_user_has_a_hundred_sessions_and_the_next_one_ends_the_oldest() {
+    let fleet = start().await;
+    let signer = PrivateKeySigner::random();
+    let first = fleet.sign_in(&signer).await.unwrap().session.unwrap();
+    open_many(&fleet, &first, 99).await;
+    let alive = "sessions where revoked_at is null";
+    assert_eq!((fleet.count(alive).await, told(&fleet).await.len()), (100, 0));
+    let oldest: Vec<String> =
+        sqlx::query_scalar("select session_id::text from sessions order by created_at limit 2")
+            .fetch_all(&fleet.db.pool)
+            .await
+            .unwrap();
+    let second = fleet.sign_in(&signer).await.unwrap().session.unwrap();
+    fleet.sign_in(&signer).await.unwrap();
+    assert_eq!(fleet.count(alive).await, 100);
+    assert_eq!(told(&fleet).await.concat(), oldest);
+    assert!(!oldest.contains(&second.session_id) && !oldest.contains(&first.session_id));
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn many_sessions_that_end_at_once_are_told_in_facts_of_bounded_size() {
+    let fleet = start().await;
+    let session = fleet.sign_in(&PrivateKeySigner::random()).await.unwrap().session.unwrap();
+    open_many(&fleet, &session, 1_100).await;
+    let request = RevokeSessionsRequest { user_id: session.user_id.clone(), ..Default::default() };
+    let ended = fleet.client("operator").revoke_sessions(request).await.unwrap().into_inner().revoked;
+    assert_eq!(ended, 1_101);
+    let told = told(&fleet).await;
+    assert_eq!(told.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 101]);
+    let ids: std::collections::BTreeSet<String> = told.concat().into_iter().collect();
+    assert_eq!(ids.len(), 1_101, "each is told once");
+    assert_eq!(fleet.count("session_revocations").await, 3);
+    fleet.end().await;
+}

@@ -1,6 +1,6 @@
 //! A contract that takes its signature back ends the session: at the next refresh, and after an hour without one.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use alloy::{
     primitives::{Address, hex},
@@ -14,7 +14,7 @@ use testkit::{Chain, trial_contract};
 use tonic::Status;
 
 use crate::{
-    fleet::{Fleet, message, reason, start},
+    fleet::{Fleet, message, reason, start_at, start_limited_at, unlimited},
     world::CHAIN,
 };
 
@@ -30,13 +30,17 @@ struct Wallet {
     owner: PrivateKeySigner,
 }
 
-async fn wallet(fleet: &Fleet) -> Wallet {
-    let (chain, owner) = (testkit::chain().await, PrivateKeySigner::random());
-    fleet.others.world().endpoints.insert(CHAIN, vec![chain.url.clone()]);
+async fn wallet(chain: Chain) -> Wallet {
+    let owner = PrivateKeySigner::random();
     let code = [trial_contract("OwnedWallet").as_ref(), &owner.address().abi_encode()].concat();
     let address = chain.deploy(code.into()).await.0;
     chain.rpc("anvil_setBalance", json!([owner.address(), "0xde0b6b3a7640000"])).await;
     Wallet { chain, address, owner }
+}
+
+async fn start_with_wallet() -> (Fleet, Wallet) {
+    let chain = testkit::chain().await;
+    (start_at([(CHAIN, vec![chain.url.clone()])]).await, wallet(chain).await)
 }
 
 impl Wallet {
@@ -91,8 +95,7 @@ async fn state(fleet: &Fleet, session: &Session) -> (i32, Option<String>) {
 
 #[tokio::test]
 async fn a_contract_is_asked_again_at_a_refresh_and_its_no_ends_the_session() {
-    let fleet = start().await;
-    let wallet = wallet(&fleet).await;
+    let (fleet, wallet) = start_with_wallet().await;
     let signed_in = wallet.sign_in(&fleet).await;
     let (session, one) = (signed_in.session.unwrap(), signed_in.tokens.unwrap().refresh_token);
     assert_eq!(session.account_type, "contract");
@@ -118,8 +121,7 @@ async fn a_contract_is_asked_again_at_a_refresh_and_its_no_ends_the_session() {
 
 #[tokio::test]
 async fn a_contract_is_asked_again_after_an_hour_without_a_refresh() {
-    let fleet = start().await;
-    let wallet = wallet(&fleet).await;
+    let (fleet, wallet) = start_with_wallet().await;
     let session = wallet.sign_in(&fleet).await.session.unwrap();
     let_pass(&fleet, "2 hours").await;
     let is_asked = async || (state(&fleet, &session).await == (0, None)).then_some(());
@@ -132,5 +134,93 @@ async fn a_contract_is_asked_again_after_an_hour_without_a_refresh() {
         (reason.as_deref() == Some("signature_withdrawn")).then_some(())
     };
     testkit::eventually(WITHIN, "ended", is_ended).await;
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn what_a_chain_says_of_long_ago_is_no_answer() {
+    let (fleet, wallet) = start_with_wallet().await;
+    let signed_in = wallet.sign_in(&fleet).await;
+    let (session, one) = (signed_in.session.unwrap(), signed_in.tokens.unwrap().refresh_token);
+    wallet.give_away().await;
+    let answered_later = async |blocks: i32| {
+        sqlx::query("update session_proofs set block_number = block_number + $1")
+            .bind(blocks)
+            .execute(&fleet.db.pool)
+            .await
+            .unwrap();
+    };
+    // The endpoint is a thousand blocks behind the one that answered at the sign-in.
+    answered_later(1_000).await;
+    let_pass(&fleet, "10 minutes").await;
+    let two = refresh(&fleet, &one).await.unwrap();
+    assert_eq!(state(&fleet, &session).await, (10, None), "neither ended nor confirmed");
+    answered_later(-1_000).await;
+    assert_eq!(reason(&refresh(&fleet, &two).await.unwrap_err()), "REFRESH_EXPIRED");
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn a_chain_that_hangs_does_not_keep_the_others_from_being_asked() {
+    const HUNG: u64 = 10;
+    let chain = testkit::chain().await;
+    // It takes every connection and never says a word.
+    let hung = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", hung.local_addr().unwrap());
+    let fleet = start_at([(CHAIN, vec![chain.url.clone()]), (HUNG, vec![url])]).await;
+    let wallet = wallet(chain).await;
+    let session = wallet.sign_in(&fleet).await.session.unwrap();
+    for statement in [
+        "insert into sessions (session_id, user_id, account_id, identity, account_type, chain_id, refresh_hash, expires_at,
+             absolute_expires_at, access_expires_at, verify_method, verified_at)
+         select gen_random_uuid(), gen_random_uuid(), 'eip155:10:0x' || repeat('77', 20), 'x', 'contract', 'eip155:10', 'x',
+             now() + interval '1 day', now() + interval '1 day', now(), 'eip1271', now() - interval '1 day'
+         from generate_series(1, 100)",
+        "insert into session_proofs (session_id, message, signature, block_hash, block_number, asked_at)
+         select session_id, 'x', '\\x00', 'x', 1, now() - interval '1 day' from sessions where chain_id = 'eip155:10'",
+    ] {
+        sqlx::query(statement).execute(&fleet.db.pool).await.unwrap();
+    }
+    let_pass(&fleet, "2 hours").await;
+    let is_asked = async || (state(&fleet, &session).await == (0, None)).then_some(());
+    testkit::eventually(Duration::from_secs(60), "asked again", is_asked).await;
+    // And of the chain that hangs another one is asked each time.
+    let are_passed = async || {
+        let asked = "select count(*) from session_proofs where block_hash = 'x' and asked_at > now() - interval '1 hour'";
+        let asked: i64 = sqlx::query_scalar(asked).fetch_one(&fleet.db.pool).await.unwrap();
+        (asked >= 2).then_some(())
+    };
+    testkit::eventually(Duration::from_secs(60), "passed by", are_passed).await;
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn whoever_keeps_the_turns_busy_gets_no_contract_around_the_question() {
+    const HUNG: u64 = 10;
+    let chain = testkit::chain().await;
+    let hung = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", hung.local_addr().unwrap());
+    let limits = auth::Limits { contract_checks_at_once: NonZeroU32::MIN, ..unlimited() };
+    let nodes = [(CHAIN, vec![chain.url.clone()]), (HUNG, vec![url])];
+    let fleet = start_limited_at(limits, nodes).await;
+    let wallet = wallet(chain).await;
+    let mut current = wallet.sign_in(&fleet).await.tokens.unwrap().refresh_token;
+    let text = message(&wallet.owner, &fleet.nonce().await)
+        .replace(&format!("Chain ID: {CHAIN}"), &format!("Chain ID: {HUNG}"));
+    let request = VerifySiweRequest { message: text, signature: vec![1; 65], ..Default::default() };
+    // It has the one turn for seconds.
+    let mut gateway = fleet.client("gateway");
+    let hanging = tokio::spawn(async move { gateway.verify_siwe(request).await });
+    let refused = loop {
+        assert!(!hanging.is_finished(), "every refresh got through");
+        let_pass(&fleet, "10 minutes").await;
+        match refresh(&fleet, &current).await {
+            Ok(next) => current = next,
+            Err(status) => break reason(&status),
+        }
+    };
+    assert_eq!(refused, "UNAVAILABLE");
+    assert_eq!(reason(&hanging.await.unwrap().unwrap_err()), "UNAVAILABLE");
+    assert!(refresh(&fleet, &current).await.is_ok());
     fleet.end().await;
 }

@@ -34,7 +34,7 @@ pub(crate) struct Served {
 
 pub(crate) async fn serve() -> Served {
     let (db, vhost, certs) =
-        (testkit::database(&catalog::MIGRATOR).await, testkit::vhost().await, testkit::certs());
+        (testkit::database(&catalog::MIGRATOR).await, testkit::vhost_of("catalog").await, testkit::certs());
     let (listener, url) = listen();
     let (media_door, media_url) = listen();
     let media = Media::default();

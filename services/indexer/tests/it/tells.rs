@@ -21,7 +21,7 @@ fn lower(address: Address) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mint_is_told_once_and_reaches_the_broker() {
     let rig = Rig::new().await;
-    let (stores, broker) = (rig.stores().await, testkit::vhost().await);
+    let (stores, broker) = (rig.stores().await, testkit::vhost_of("indexer").await);
     let running = rig.start_with(&stores, &broker.url);
     let single = rig.create(false, "Single").await;
     let multi = rig.create(true, "Multi").await;

@@ -51,7 +51,7 @@ pub(crate) async fn world(chain_url: &str) -> World {
     let routes = Routes::new(ChainRegistryServiceServer::new(Registry { url: chain_url.to_owned() }));
     tokio::spawn(rpc::serve(listener, identity, routes, stopping.clone()));
     bucket().await;
-    World { certs, vhost: testkit::vhost().await, mongo, prefix, registry, _registry: stopping }
+    World { certs, vhost: testkit::vhost_of("media").await, mongo, prefix, registry, _registry: stopping }
 }
 
 impl World {

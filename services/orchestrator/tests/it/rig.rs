@@ -59,8 +59,11 @@ impl Rig {
     pub(crate) async fn start_with(change: impl FnOnce(&mut orchestrator::Config)) -> Rig {
         let chain = testkit::chain().await;
         let deployed = chain.deploy_factory().await;
-        let (db, vhost, certs) =
-            (testkit::database(&orchestrator::MIGRATOR).await, testkit::vhost().await, testkit::certs());
+        let (db, vhost, certs) = (
+            testkit::database(&orchestrator::MIGRATOR).await,
+            testkit::vhost_of("orchestrator").await,
+            testkit::certs(),
+        );
         let world = Arc::new(World {
             chain_url: chain.url.clone(),
             factory: format!("{:#x}", deployed.factory),

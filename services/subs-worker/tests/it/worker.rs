@@ -29,8 +29,12 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) async fn start() -> Worker {
-        let (vhost, redis, certs, told) =
-            (testkit::vhost().await, testkit::redis().await, testkit::certs(), Told::default());
+        let (vhost, redis, certs, told) = (
+            testkit::vhost_of("subs-worker").await,
+            testkit::redis().await,
+            testkit::certs(),
+            Told::default(),
+        );
         let stop = CancellationToken::new();
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

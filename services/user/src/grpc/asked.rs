@@ -38,10 +38,15 @@ pub(super) fn identities(account: &AccountId) -> [String; 2] {
     [Account::eoa(account).identity, Account::contract(account).identity]
 }
 
+/// Whether it is made of what usernames are made of.
+pub(super) fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// The account that is asked for, of the kind that a signature proved.
-pub(super) fn account(ask: &pb::EnsureUserRequest) -> Result<Account, Error> {
-    let account = account_id("account_id", &ask.account_id)?;
-    match ask.account_type.as_str() {
+pub(super) fn account(text: &str, kind: &str) -> Result<Account, Error> {
+    let account = account_id("account_id", text)?;
+    match kind {
         "" | "eoa" => Ok(Account::eoa(&account)),
         "contract" => Ok(Account::contract(&account)),
         _ => Err(Error::field("account_type", "must be eoa or contract")),
@@ -136,6 +141,7 @@ pub(super) fn profile(
     if !wrongs.is_empty() {
         return Err(Error::Invalid(wrongs));
     }
+    change.settle();
     Ok(ProfileAsk { user_id, change, expected_version: ask.expected_version, request_id })
 }
 

@@ -49,6 +49,16 @@ impl ProfileChange {
         wrongs.extend(given(&self.username).and_then(username));
         wrongs
     }
+
+    /// Has the addresses as they were understood when they were judged: whoever reads them sees the same.
+    pub(crate) fn settle(&mut self) {
+        let pictures = self.avatar_url.iter_mut().chain(self.banner_url.iter_mut());
+        for text in pictures.chain(self.socials.iter_mut().flat_map(BTreeMap::values_mut)) {
+            if let Ok(url) = Url::parse(text) {
+                *text = url.to_string();
+            }
+        }
+    }
 }
 
 /// What is to be set; clearing needs no rule.
@@ -66,29 +76,49 @@ fn username(name: &str) -> Option<Wrong> {
     is_reserved(name).then_some(reserved)
 }
 
-/// Text that people read. What is invisible or turns the direction around would let one name look like another.
+/// Text that people read. What is invisible or turns the direction around would let one name look like another. The
+/// joiners stay, since scripts and emoji are written with them, and the tags of a flag.
 fn text(text: &str, longest: usize, has_lines: bool) -> Option<String> {
     if text.chars().count() > longest {
         return Some(format!("must be at most {longest} characters"));
     }
-    let is_bad = |c: char| (c.is_control() && !(has_lines && c == '\n')) || is_invisible(c);
+    let mut is_in_flag = false;
+    let is_bad = |c: char| {
+        let is_stray_tag = is_tag(c) && !is_in_flag;
+        is_in_flag = c == BLACK_FLAG || (is_in_flag && is_tag(c) && c != LAST_TAG);
+        (c.is_control() && !(has_lines && c == '\n')) || is_invisible(c) || is_stray_tag
+    };
     if text.chars().any(is_bad) {
         return Some("must not hold control, invisible or direction characters".to_owned());
     }
-    text.trim().is_empty().then(|| "must not be blank".to_owned())
+    let is_blank =
+        |c: char| c.is_whitespace() || matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}');
+    text.chars().all(is_blank).then(|| "must not be blank".to_owned())
+}
+
+/// What the flags of England, Scotland and Wales begin with: tags that spell the region follow, and one that ends them.
+const BLACK_FLAG: char = '\u{1f3f4}';
+const LAST_TAG: char = '\u{e007f}';
+
+fn is_tag(c: char) -> bool {
+    matches!(c, '\u{e0020}'..=LAST_TAG)
 }
 
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
-        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e001f}' | '\u{e0080}'..='\u{e0fff}')
 }
 
-/// An address without spaces and without a name and password, which only pretend to be another host.
+/// An address without spaces and without a name and password, which only pretend to be another host; nor with what a
+/// parser forgives and a page may stumble over.
 fn address(text: &str, longest: usize) -> Option<Url> {
-    let is_plain = text.len() <= longest && text.chars().all(|c| c.is_ascii_graphic());
-    let url = Url::parse(text).ok().filter(|_| is_plain)?;
+    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '"' | '<' | '>');
+    let url = Url::parse(text).ok().filter(|_| text.chars().all(is_plain))?;
+    if text.len().max(url.as_str().len()) > longest {
+        return None;
+    }
     let is_named = url.host_str().is_some_and(|host| !host.is_empty());
     (is_named && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
@@ -216,12 +246,50 @@ mod tests {
             let change = ProfileChange { display_name: some(name), ..Default::default() };
             assert_eq!(complaints(change).len(), 1, "{name:?}");
         }
+        // Nor does a name of joiners alone show as anything, and tags are for flags.
+        let long =
+            ["\u{200d}", " \u{200c} ", "a\u{e0067}", "\u{1f3f4}\u{e0067}\u{e007f}\u{e0067}", "\u{e0001}"];
+        for name in long.into_iter().chain(["\u{200e}a", "a\u{2060}b", "\u{200f}", "\u{2068}a\u{2069}"]) {
+            let change = ProfileChange { display_name: some(name), ..Default::default() };
+            assert_eq!(complaints(change).len(), 1, "{name:?}");
+        }
         for (name, code) in
             [("admin", "USERNAME_RESERVED"), ("a-b", "INVALID"), ("äda", "INVALID"), ("a b", "INVALID")]
         {
             let change = ProfileChange { username: some(name), ..Default::default() };
             assert_eq!(complaints(change), [("profile.username".to_owned(), code)], "{name:?}");
         }
+    }
+
+    #[test]
+    fn scripts_and_emoji_that_need_joiners_and_tags_are_written() {
+        for name in [
+            "\u{646}\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}",
+            "Ada \u{1f469}\u{200d}\u{1f680}",
+            "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f} Ada",
+        ] {
+            let change = ProfileChange { display_name: some(name), bio: some(name), ..Default::default() };
+            assert_eq!(complaints(change), [], "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_what_was_judged() {
+        let mut change = ProfileChange {
+            avatar_url: some("HTTPS:ada.EXAMPLE/a/../b.png"),
+            banner_url: some("ipfs://QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG/A.png"),
+            socials: Some([("x".to_owned(), "https:///x.com/{ada}".to_owned())].into()),
+            bio: Some(String::new()),
+            ..Default::default()
+        };
+        assert_eq!(complaints(change.clone()), []);
+        change.settle();
+        assert_eq!(change.avatar_url, some("https://ada.example/b.png"));
+        assert_eq!(change.banner_url, some("ipfs://QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG/A.png"));
+        assert_eq!(change.socials.unwrap()["x"], "https://x.com/%7Bada%7D");
+        let mut cleared = ProfileChange { avatar_url: Some(String::new()), ..Default::default() };
+        cleared.settle();
+        assert_eq!(cleared.avatar_url, Some(String::new()));
     }
 
     #[test]
@@ -233,6 +301,11 @@ mod tests {
             "data:image/png;base64,AAAA",
             "http://127.0.0.1:8083/assets/abc",
             "//ours.example/a.png",
+            "https:\\\\evil.example",
+            "https://a.example/\"onload=",
+            "https://a.example/<b>",
+            "https://a.example/\tb",
+            &format!("https://long.example/{}", "{".repeat(1000)),
             &format!("https://long.example/{}", "a".repeat(2048)),
         ] {
             let change = ProfileChange { avatar_url: some(url), ..Default::default() };

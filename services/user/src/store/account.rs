@@ -98,6 +98,22 @@ pub(crate) async fn upsert_unlinked_account(
     Ok(())
 }
 
+/// Notes the end of a link of which an account is not: its owner stays.
+pub(crate) async fn update_ended_link(
+    tx: &mut PgConnection,
+    identity: &str,
+    wallet_id: WalletId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update user_accounts set wallet_id = $2, updated_at = now() where identity = $1",
+        identity,
+        wallet_id.0
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// An account as the catalog is asked about it, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OwnedAccount {

@@ -86,31 +86,42 @@ pub(crate) struct Claimed {
     pub(crate) user_id: Uuid,
     pub(crate) dirty_at: DateTime<Utc>,
     pub(crate) asked_at: DateTime<Utc>,
+    /// Until when nobody else takes the user; by it a claim is known again.
+    pub(crate) until: DateTime<Utc>,
 }
 
-/// Takes the longest marked users whose mark has settled; nobody else takes them for half a minute.
+/// Takes the longest marked users whose mark has settled, or whose figures are old: each block may renew a mark, and
+/// then it never settles. Nobody else takes them for half a minute.
 pub(crate) async fn claim_dirty(db: impl PgExecutor<'_>, most: i64) -> Result<Vec<Claimed>, sqlx::Error> {
     sqlx::query_as!(
         Claimed,
         r#"update user_stats s set claimed_until = clock_timestamp() + interval '30 seconds'
            from (select user_id from user_stats
-                 where dirty_at < clock_timestamp() - interval '1 second'
+                 where dirty_at is not null
+                     and (dirty_at < clock_timestamp() - interval '1 second'
+                          or refreshed_at < clock_timestamp() - interval '10 seconds')
                      and (claimed_until is null or claimed_until < clock_timestamp())
                  order by dirty_at limit $1 for update skip locked) c
            where s.user_id = c.user_id
-           returning s.user_id, s.dirty_at as "dirty_at!", clock_timestamp() as "asked_at!""#,
+           returning s.user_id, s.dirty_at as "dirty_at!", clock_timestamp() as "asked_at!",
+               s.claimed_until as "until!""#,
         most
     )
     .fetch_all(db)
     .await
 }
 
-/// Lets others take them: the catalog did not answer.
-pub(crate) async fn release_claims(tx: &mut PgConnection, users: &[Uuid]) -> Result<(), sqlx::Error> {
+/// Lets others take them: the catalog did not answer. A claim that ran out may be another's by now, and stays. The rows
+/// are locked already.
+pub(crate) async fn release_claims(tx: &mut PgConnection, claimed: &[Claimed]) -> Result<(), sqlx::Error> {
+    let users: Vec<Uuid> = claimed.iter().map(|row| row.user_id).collect();
+    let untils: Vec<DateTime<Utc>> = claimed.iter().map(|row| row.until).collect();
     sqlx::query!(
-        "update user_stats set claimed_until = null
-         where user_id in (select user_id from user_stats where user_id = any($1) order by user_id for update)",
-        users
+        "update user_stats s set claimed_until = null
+         from unnest($1::uuid[], $2::timestamptz[]) as c (user_id, until)
+         where s.user_id = c.user_id and s.claimed_until = c.until",
+        &users,
+        &untils
     )
     .execute(tx)
     .await?;
@@ -130,7 +141,8 @@ pub(crate) struct FigureRow {
     pub(crate) volume_purchased: String,
 }
 
-/// Writes the sums over each user's accounts. A mark that was renewed meanwhile stays. The rows are locked already.
+/// Writes the sums over each user's accounts. A mark that was renewed meanwhile stays, and so do figures that were asked
+/// for later: the claim may have run out. The rows are locked already.
 pub(crate) async fn write_figures(
     tx: &mut PgConnection,
     claimed: &[Claimed],
@@ -139,6 +151,7 @@ pub(crate) async fn write_figures(
     let users: Vec<Uuid> = claimed.iter().map(|row| row.user_id).collect();
     let marks: Vec<DateTime<Utc>> = claimed.iter().map(|row| row.dirty_at).collect();
     let asked: Vec<DateTime<Utc>> = claimed.iter().map(|row| row.asked_at).collect();
+    let untils: Vec<DateTime<Utc>> = claimed.iter().map(|row| row.until).collect();
     let owners: Vec<Uuid> = figures.iter().map(|row| row.user_id).collect();
     let count = |of: fn(&FigureRow) -> i32| figures.iter().map(of).collect::<Vec<i32>>();
     let volume = |of: fn(&FigureRow) -> &String| figures.iter().map(of).cloned().collect::<Vec<String>>();
@@ -147,8 +160,10 @@ pub(crate) async fn write_figures(
              collections_count = f.made, items_count = f.held, listings_count = f.listed,
              sales_count = f.sold, purchases_count = f.bought, volume_sold = f.taken, volume_purchased = f.paid,
              dirty_at = case when s.dirty_at = c.dirty_at then null else s.dirty_at end,
-             claimed_until = null, refreshed_at = c.asked_at, updated_at = now()
-         from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) as c (user_id, dirty_at, asked_at)
+             claimed_until = case when s.claimed_until = c.until then null else s.claimed_until end,
+             refreshed_at = c.asked_at, updated_at = now()
+         from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $12::timestamptz[])
+             as c (user_id, dirty_at, asked_at, until)
          cross join lateral (
              select least(coalesce(sum(made), 0), 2147483647)::int as made,
                  least(coalesce(sum(held), 0), 2147483647)::int as held,
@@ -159,7 +174,7 @@ pub(crate) async fn write_figures(
              from unnest($4::uuid[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::text[], $11::text[])
                  as of_account (user_id, made, held, listed, sold, bought, taken, paid)
              where of_account.user_id = c.user_id) f
-         where s.user_id = c.user_id",
+         where s.user_id = c.user_id and s.refreshed_at <= c.asked_at",
         &users,
         &marks,
         &asked,
@@ -171,6 +186,7 @@ pub(crate) async fn write_figures(
         &count(|row| row.purchases_count),
         &volume(|row| &row.volume_sold),
         &volume(|row| &row.volume_purchased),
+        &untils,
     )
     .execute(tx)
     .await?;

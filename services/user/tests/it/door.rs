@@ -33,8 +33,10 @@ async fn a_user_is_made_once_and_found_by_id_name_and_account() {
             gateway.get_user(GetUserRequest { by: Some(by) }).await.unwrap().into_inner().user.unwrap();
         assert_eq!(found, user);
     }
-    let nobody = GetUserRequest { by: Some(By::Username("nobody".to_owned())) };
-    assert_eq!(refused(gateway.get_user(nobody).await).0, Code::NotFound);
+    for name in ["nobody", "", "Ada_L\0", "Ad\u{e4}_L"] {
+        let nobody = GetUserRequest { by: Some(By::Username(name.to_owned())) };
+        assert_eq!(refused(gateway.get_user(nobody).await).0, Code::NotFound, "{name:?}");
+    }
 
     let ids = vec![other.user_id.clone(), UserId::new().to_string(), user.user_id.clone()];
     let users =

@@ -158,28 +158,36 @@ async fn follows_are_listed_newest_first_page_by_page_from_both_ends() {
 }
 
 #[tokio::test]
-async fn a_private_users_lists_are_seen_by_that_user_only() {
+async fn lists_are_seen_by_whom_the_privacy_level_names() {
     let service = serve().await;
-    let (ada, bob) = (service.user(7).await, service.user(8).await);
+    let (ada, bob, eve) = (service.user(7).await, service.user(8).await, service.user(9).await);
     let mut gateway = service.client("gateway");
     gateway.set_follow(acting(follow(&ada, true), &bob)).await.unwrap();
-    let preferences = Some(Preferences { privacy_level: "private".into(), ..Default::default() });
-    let ask =
-        UpdatePreferencesRequest { preferences, update_mask: mask(&["privacy_level"]), expected_version: 0 };
-    gateway.update_preferences(acting(ask, &ada)).await.unwrap();
-
-    let ask = ListFollowsRequest {
-        user_id: ada.user_id.clone(),
-        followers: true,
-        page_size: 9,
-        ..Default::default()
-    };
-    let own = gateway.list_follows(acting(ask.clone(), &ada)).await.unwrap().into_inner();
-    assert_eq!((own.users.len(), own.total_size), (1, 1));
-    let bobs = gateway.list_follows(acting(ask.clone(), &bob)).await.unwrap().into_inner();
-    let strangers = gateway.list_follows(ask).await.unwrap().into_inner();
-    for page in [bobs, strangers] {
-        assert!(page.users.is_empty() && page.total_size == 0 && page.next_page_token.is_empty());
+    // Whom Ada follows is no follower of hers.
+    gateway.set_follow(acting(follow(&eve, true), &ada)).await.unwrap();
+    for (level, to_followers, to_others) in
+        [("public", true, true), ("followers", true, false), ("private", false, false)]
+    {
+        let preferences = Some(Preferences { privacy_level: level.into(), ..Default::default() });
+        let update_mask = mask(&["privacy_level"]);
+        let ask = UpdatePreferencesRequest { preferences, update_mask, expected_version: 0 };
+        gateway.update_preferences(acting(ask, &ada)).await.unwrap();
+        for followers in [true, false] {
+            let user_id = ada.user_id.clone();
+            let ask = ListFollowsRequest { user_id, followers, page_size: 9, ..Default::default() };
+            for (request, is_seen) in [
+                (acting(ask.clone(), &ada), true),
+                (acting(ask.clone(), &bob), to_followers),
+                (acting(ask.clone(), &eve), to_others),
+                (acting_as_nobody(ask.clone()), to_others),
+                (tonic::Request::new(ask), to_others),
+            ] {
+                let page = gateway.list_follows(request).await.unwrap().into_inner();
+                let expected = if is_seen { (1, 1) } else { (0, 0) };
+                assert_eq!((page.users.len(), page.total_size), expected, "{level}");
+                assert!(page.next_page_token.is_empty());
+            }
+        }
     }
     service.end().await;
 }

@@ -39,7 +39,7 @@ pub(crate) async fn serve() -> Served {
 
 pub(crate) async fn serve_with_redis(redis_url: &str) -> Served {
     let (db, vhost, certs) =
-        (testkit::database(&user::MIGRATOR).await, testkit::vhost().await, testkit::certs());
+        (testkit::database(&user::MIGRATOR).await, testkit::vhost_of("user").await, testkit::certs());
     let (listener, url) = listen();
     let (catalog_door, catalog_url) = listen();
     let catalog = Catalog::default();

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use ids::UserId;
-use proto::user::v1::{SetRoleRequest, SetStatusRequest, User, set_role_request::Who};
+use proto::user::v1::{EnsureUserRequest, SetRoleRequest, SetStatusRequest, User, set_role_request::Who};
 use rpc::{Code, Problem};
 
 use super::rig::{acting, ensure, refused, serve};
@@ -122,6 +122,33 @@ async fn only_who_is_an_admin_now_changes_roles_and_status() {
     assert_eq!(refused(gateway.set_role(acting(by_account(true), &admin)).await).0, Code::NotFound);
     assert_eq!(refused(operator.set_role(by_account(false)).await).0, Code::NotFound);
     assert_eq!(service.count("select count(*) from users").await, 3);
+    service.end().await;
+}
+
+#[tokio::test]
+async fn an_operator_makes_an_admin_of_a_contract_that_has_yet_to_sign_in() {
+    let service = serve().await;
+    let mut operator = service.client("operator");
+    let ask = |account_type: &str| {
+        let who = Some(Who::AccountId(ensure(1, 7).account_id));
+        SetRoleRequest {
+            who,
+            role: "admin".into(),
+            granted: true,
+            account_type: account_type.into(),
+            ..Default::default()
+        }
+    };
+    let admin = operator.set_role(ask("contract")).await.unwrap().into_inner().user.unwrap();
+    let sign_in = EnsureUserRequest { account_type: "contract".into(), ..ensure(1, 7) };
+    let made = service.client("auth").ensure_user(sign_in).await.unwrap().into_inner();
+    assert_eq!((made.user.unwrap(), made.created), (admin.clone(), false));
+    // Without a kind it is whichever has a user; the key of the same address is somebody else.
+    assert_eq!(operator.set_role(ask("")).await.unwrap().into_inner().user.unwrap().user_id, admin.user_id);
+    let key = operator.set_role(ask("eoa")).await.unwrap().into_inner().user.unwrap();
+    assert_ne!(key.user_id, admin.user_id);
+    let problem = Problem::from(&operator.set_role(ask("robot")).await.unwrap_err());
+    assert_eq!((problem.code, problem.violations[0].path.as_str()), (Code::BadInput, "account_type"));
     service.end().await;
 }
 

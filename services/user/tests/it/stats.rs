@@ -158,6 +158,27 @@ async fn while_the_catalog_is_away_marks_stay_and_it_is_not_stormed() {
 }
 
 #[tokio::test]
+async fn one_user_whose_figures_do_not_fit_holds_up_nobody_else() {
+    let service = serve().await;
+    let (ada, bob) = (service.user(7).await, service.user(8).await);
+    service
+        .catalog
+        .figures
+        .lock()
+        .unwrap()
+        .extend([(address(7), figures(-1, 0, "0")), (address(8), figures(4, 0, "0"))]);
+    mark(&service).await;
+    testkit::eventually(WITHIN, "the others have figures", async || {
+        (stats(&service, &bob).await.items_count == 4).then_some(())
+    })
+    .await;
+    assert_eq!(stats(&service, &ada).await.items_count, 0);
+    let open = "select count(*) from user_stats where dirty_at is not null and claimed_until is not null";
+    assert_eq!(service.count(open).await, 1, "asked again when the claim ends");
+    service.end().await;
+}
+
+#[tokio::test]
 async fn more_users_than_a_batch_and_more_accounts_than_a_call_are_all_asked_about() {
     let service = serve().await;
     let ada = service.user(1).await;

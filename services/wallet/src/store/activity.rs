@@ -1,6 +1,5 @@
 //! What happened to wallets: an audit trail that outlives them, for a year.
 
-use chrono::{DateTime, Utc};
 use ids::{UserId, WalletId};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -56,21 +55,49 @@ pub(crate) async fn list_activity(
     .await
 }
 
-/// Whether the identity was unlinked from the user since then.
-pub(crate) async fn was_unlinked_since(
+/// Whether the identity was ever unlinked from the user.
+pub(crate) async fn was_unlinked_from(
     db: impl PgExecutor<'_>,
     user_id: UserId,
     identity: &str,
-    since: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (select from wallet_activity where user_id = $1 and action = 'unlinked'
-                          and metadata ->> 'identity' = $2 and created_at >= $3) as "exists!""#,
+                          and metadata ->> 'identity' = $2) as "exists!""#,
         user_id.0,
         identity,
-        since,
     )
     .fetch_one(db)
+    .await
+}
+
+/// Whether the user unlinked this wallet.
+pub(crate) async fn was_unlinked(
+    db: impl PgExecutor<'_>,
+    user_id: UserId,
+    wallet_id: WalletId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from wallet_activity
+                          where wallet_id = $2 and user_id = $1 and action = 'unlinked') as "exists!""#,
+        user_id.0,
+        wallet_id.0,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The last link that an identity had, whoever had it.
+pub(crate) async fn find_last_link(
+    db: impl PgExecutor<'_>,
+    identity: &str,
+) -> Result<Option<WalletId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select wallet_id as "wallet_id: WalletId" from wallet_activity where metadata ->> 'identity' = $1
+           order by wallet_id desc limit 1"#,
+        identity,
+    )
+    .fetch_optional(db)
     .await
 }
 

@@ -42,7 +42,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Stage {
         let (db, vhost, certs) =
-            (testkit::database(&wallet::MIGRATOR).await, testkit::vhost().await, testkit::certs());
+            (testkit::database(&wallet::MIGRATOR).await, testkit::vhost_of("wallet").await, testkit::certs());
         let stop = CancellationToken::new();
         let auth_url = Auth::default().serve(&certs, &stop);
         Stage { db, vhost, certs, auth_url, stop }

@@ -34,7 +34,7 @@ pub(crate) async fn start() -> Fleet {
 /// Starts wallet with this address for Redis.
 pub(crate) async fn start_with_redis(redis_url: String) -> Fleet {
     let (db, vhost, certs) =
-        (testkit::database(&wallet::MIGRATOR).await, testkit::vhost().await, testkit::certs());
+        (testkit::database(&wallet::MIGRATOR).await, testkit::vhost_of("wallet").await, testkit::certs());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
     let process = testkit::process("wallet");
