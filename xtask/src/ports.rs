@@ -3,8 +3,12 @@
 //! `up` uses the documented ports; `VITRINE_PORT_BASE` or a test run shifts all of them to one block of a hundred.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+
+/// How long the sockets of a process that was killed may linger.
+const LETTING_GO: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Port {
@@ -131,6 +135,18 @@ pub fn reserve(ports: Ports) -> bool {
 
 pub fn is_free(port: u16) -> bool {
     TcpListener::bind(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// The same, with a little patience: a process that was killed a moment ago may still be letting go of its sockets.
+pub fn comes_free(port: u16) -> bool {
+    let began = Instant::now();
+    while !is_free(port) {
+        if began.elapsed() > LETTING_GO {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    true
 }
 
 #[cfg(test)]

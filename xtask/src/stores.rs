@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::ports::{Port, Ports, is_free};
+use crate::ports::{Port, Ports, comes_free};
 use crate::process::Room;
 use crate::secrets::Secrets;
 
@@ -126,7 +126,8 @@ impl Store {
         }
         // Leftovers of a crash, such as children whose parent was killed.
         self.stop(place)?;
-        if let Some(port) = self.ports().iter().map(|port| place.port(*port)).find(|port| !is_free(*port)) {
+        if let Some(port) = self.ports().iter().map(|port| place.port(*port)).find(|port| !comes_free(*port))
+        {
             bail!(
                 "{name} needs port {port}, where somebody else listens: `ss -ltnp 'sport = {port}'` shows who; \
                  stop it, or choose other ports with VITRINE_PORT_BASE=21000"

@@ -1,5 +1,5 @@
 //! Which chains are enabled, as the registry said within the last minute; while it is away, as it said last, be it to a
-//! process that is gone.
+//! process that is gone. About a chain that is not among them it is asked anew: it may have been enabled a moment ago.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,6 +14,8 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::{error::Error, store};
 
 const FRESH_FOR: Duration = Duration::from_secs(60);
+/// A chain that nobody knows is no reason to ask more often than this.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A registry that is away is not asked at every sign-in.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
@@ -32,6 +34,8 @@ struct Known {
     /// What the database keeps, as far as this process knows.
     kept: Option<Arc<[ChainId]>>,
     ask_at: Option<Instant>,
+    /// From when on a question that the list does not answer may be put anew.
+    look_at: Option<Instant>,
 }
 
 impl Chains {
@@ -46,19 +50,32 @@ impl Chains {
 
     /// The enabled chains. Fails only while the registry has never answered anybody.
     pub(crate) async fn enabled(&self) -> Result<Arc<[ChainId]>, Error> {
+        self.listed(|chains| !chains.is_empty()).await
+    }
+
+    /// Whether a chain is enabled.
+    pub(crate) async fn is_enabled(&self, chain_id: ChainId) -> Result<bool, Error> {
+        Ok(self.listed(|chains| chains.contains(&chain_id)).await?.contains(&chain_id))
+    }
+
+    /// The list, asked for anew where it is old, or does not suffice and was not asked for just now.
+    async fn listed(&self, suffices: impl Fn(&[ChainId]) -> bool) -> Result<Arc<[ChainId]>, Error> {
         // Held while asking: one question at a time, and whoever waits gets its answer.
         let mut known = self.known.lock().await;
-        let is_due = known.ask_at.is_none_or(|at| at <= Instant::now());
-        if is_due {
+        let is_past = |at: Option<Instant>| at.is_none_or(|at| at <= Instant::now());
+        let is_short = known.chains.as_ref().is_some_and(|chains| !suffices(chains));
+        if is_past(known.ask_at) || (is_short && is_past(known.look_at)) {
             match self.ask().await {
                 Ok(chains) => {
                     known.ask_at = Some(Instant::now() + FRESH_FOR);
+                    known.look_at = Some(Instant::now() + LOOK_AGAIN_AFTER);
                     known.chains = Some(chains);
                     self.keep(&mut known).await;
                 }
                 Err(why) => {
                     tracing::warn!(error = why, "the chain registry does not answer");
                     known.ask_at = Some(Instant::now() + ASK_AGAIN_AFTER);
+                    known.look_at = known.ask_at;
                     if known.chains.is_none() {
                         known.chains = self.kept().await?;
                         known.kept = known.chains.clone();

@@ -128,7 +128,7 @@ async fn check(
     if burned.account_id.as_ref().is_some_and(|bound| *bound != account.to_lower()) {
         return Err(Refused::SignatureInvalid.into());
     }
-    match with.peers.chains.enabled().await?.contains(&chain_id) {
+    match with.peers.chains.is_enabled(chain_id).await? {
         true => Ok(()),
         false => Err(Refused::ChainDisabled.into()),
     }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use super::{Fleet, Profile};
 use crate::http::get;
-use crate::ports::is_free;
+use crate::ports::comes_free;
 use crate::progress::Step;
 use crate::repository;
 use crate::services::{self, Service};
@@ -48,7 +48,7 @@ impl Fleet {
             return Ok(true);
         }
         room.stop(name, libc::SIGTERM, Duration::ZERO)?;
-        if let Some(port) = service.listens_on(&self.place).into_iter().find(|port| !is_free(*port)) {
+        if let Some(port) = service.listens_on(&self.place).into_iter().find(|port| !comes_free(*port)) {
             bail!(
                 "{name} needs port {port}, which somebody else has: `ss -tanp 'sport = {port}'` shows who; \
                  stop it, or choose other ports with VITRINE_PORT_BASE=21000"

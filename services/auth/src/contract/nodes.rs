@@ -15,6 +15,7 @@ use super::probe::Probe;
 use crate::error::Error;
 
 const FRESH_FOR: Duration = Duration::from_secs(60);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A registry that is away is not asked at every sign-in.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
@@ -23,6 +24,11 @@ const LIMITS: Limits =
     Limits { endpoint: Duration::from_secs(2), call: Duration::from_secs(3), answer_bytes: 64 * 1024 };
 /// A block's header comes with the hashes of all its transactions.
 pub(super) const HEADER_LIMITS: Limits = Limits { answer_bytes: 2 * 1024 * 1024, ..LIMITS };
+
+/// A chain without an endpoint may be given one at any moment.
+fn fresh_for(endpoints: &[Endpoint]) -> Duration {
+    if endpoints.is_empty() { LOOK_AGAIN_AFTER } else { FRESH_FOR }
+}
 
 /// The nodes. Clones share them.
 #[derive(Clone)]
@@ -61,11 +67,11 @@ impl Nodes {
                         known.node.update_endpoints(endpoints.clone());
                         (known.endpoints, known.probe) = (endpoints, Arc::default());
                     }
-                    known.ask_at = Instant::now() + FRESH_FOR;
+                    known.ask_at = Instant::now() + fresh_for(&known.endpoints);
                 }
                 (Ok(endpoints), None) => {
                     let node = Node::new(chain_id, endpoints.clone()).with_limits(LIMITS);
-                    let ask_at = Instant::now() + FRESH_FOR;
+                    let ask_at = Instant::now() + fresh_for(&endpoints);
                     all.insert(chain_id, Known { endpoints, node, probe: Arc::default(), ask_at });
                 }
                 (Err(why), known) => {

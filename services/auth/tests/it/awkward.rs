@@ -14,7 +14,7 @@ use rpc::{Code, Problem};
 use tokio::sync::Semaphore;
 
 use crate::{
-    fleet::{Fleet, account, message, signed, start, start_on_chains},
+    fleet::{Fleet, account, message, reason, signed, start, start_on_chains},
     world::CHAIN,
 };
 
@@ -75,6 +75,24 @@ async fn one_key_on_two_chains_is_one_user() {
     let identities: Vec<String> =
         sqlx::query_scalar("select identity from account_users").fetch_all(&fleet.db.pool).await.unwrap();
     assert_eq!(identities, [account(&signer).address.to_lower()]);
+    fleet.end().await;
+}
+
+#[tokio::test]
+async fn a_chain_that_was_just_enabled_is_signed_in_on_at_once() {
+    let fleet = start().await;
+    let signer = PrivateKeySigner::random();
+    // The list is known by now, and good for a minute.
+    session(&fleet, &signer).await;
+    fleet.others.world().more_chains.push(10);
+    let before_it_is_old = Duration::from_secs(30);
+    testkit::eventually(before_it_is_old, "the new chain is known", async || {
+        let text =
+            message(&signer, &fleet.nonce().await).replace(&format!("Chain ID: {CHAIN}"), "Chain ID: 10");
+        let answer = fleet.verify(signed(&signer, &text)).await;
+        answer.map_err(|status| assert_eq!(reason(&status), "CHAIN_DISABLED")).ok()
+    })
+    .await;
     fleet.end().await;
 }
 
