@@ -113,7 +113,7 @@ const now = (await reader.getBlock()).timestamp;
 const ALLOWLIST = 0, PUBLIC = 1;
 const PRICE = parseEther("0.01"), LOW = parseEther("0.002");
 const stage = (kind, price, rest = {}) =>
-  ({ kind, price, startsAt: now - 100n, endsAt: 0n, maxPerWallet: 0n, merkleRoot: zeroHash, ...rest });
+  ({ kind, price, startsAt: now - 100n, endsAt: 0n, maxPerWallet: 0n, merkleRoot: zeroHash, maxSupply: 0n, ...rest });
 const params = (rest = {}) => ({
   name: "Vitrine", symbol: "VTR", baseURI: "ipfs://base/", contractURI: "ipfs://contract", maxSupply: 0n,
   royaltyRecipient: C, royaltyBps: 750n, stages: [stage(PUBLIC, PRICE)], ...rest,
@@ -284,7 +284,7 @@ await check("mintInfo shows the open stage, the price, what is left; an open pub
   const shown = await ask(staged, "mintInfo", [A]);
   assert.deepEqual(shown, { open: true, stageId: 0n, kind: ALLOWLIST, price: LOW, startsAt: now - 100n,
     endsAt: now + 1_000_000n, maxPerWallet: 2n, merkleRoot: root, minted: 1n, limitLeft: 1n, totalMinted: 1n,
-    maxSupply: 0n, paused: false });
+    maxSupply: 0n, paused: false, stageMaxSupply: 0n, stageMinted: 1n });
   const closed = await ask(staged, "mintInfoAt", [A, 1n]);
   assert.deepEqual([closed.open, closed.price, closed.limitLeft], [false, PRICE, maxUint256]);
   await refused(alice, staged, "mintInfoAt", [A, 2n], 0n, "UnknownStage", [2n]);
@@ -303,6 +303,36 @@ await check("setStages replaces all, says so per stage, keeps what wallets minte
   await refused(alice, staged, "mint", [A, 1n, 0n, []], LOW, "LimitReached", [1n, 1n]);
 });
 
+await check("a stage sells what it may over all wallets, and no more; the collection goes on in others", async () => {
+  const made = await create(params({ maxSupply: 10n, stages: [
+    stage(PUBLIC, LOW, { maxSupply: 3n, maxPerWallet: 2n }), stage(PUBLIC, PRICE)] }));
+  await send(alice, made, "mint", [A, 2n, 0n, []], 2n * LOW);
+  const shown = await ask(made, "mintInfoAt", [B, 0n]);
+  assert.deepEqual([shown.stageMaxSupply, shown.stageMinted, shown.limitLeft], [3n, 2n, 2n]);
+  await refused(bob, made, "mint", [B, 2n, 0n, []], 2n * LOW, "StageSoldOut", [3n, 2n]);
+  await send(bob, made, "mint", [B, 1n, 0n, []], LOW);
+  await refused(carol, made, "mint", [C, 1n, 0n, []], LOW, "StageSoldOut", [3n, 3n]);
+  // A wallet over its own limit is told of that one first.
+  await refused(alice, made, "mint", [A, 1n, 0n, []], LOW, "LimitReached", [2n, 2n]);
+  // What the minter gives away is not of a stage; another stage has a count of its own.
+  await send(creator, made, "mintBatchTo", [[C]]);
+  await send(carol, made, "mint", [C, 6n, 1n, []], 6n * PRICE);
+  assert.equal((await ask(made, "mintInfoAt", [B, 1n])).stageMinted, 6n);
+  await refused(carol, made, "mint", [C, 1n, 1n, []], PRICE, "SoldOut", [10n, 10n]);
+});
+await check("setStages keeps what a stage sold, also when its limit goes below it", async () => {
+  const made = await create(params({ stages: [stage(PUBLIC, 0n, { maxSupply: 5n })] }));
+  await send(alice, made, "mint", [A, 3n, 0n, []]);
+  await send(creator, made, "setStages", [[stage(PUBLIC, 0n, { maxSupply: 4n })]]);
+  await refused(bob, made, "mint", [B, 2n, 0n, []], 0n, "StageSoldOut", [4n, 3n]);
+  await send(creator, made, "setStages", [[stage(PUBLIC, 0n, { maxSupply: 2n })]]);
+  await refused(bob, made, "mint", [B, 1n, 0n, []], 0n, "StageSoldOut", [2n, 3n]);
+  await refused(bob, made, "mint", [B, maxUint256, 0n, []], 0n, "StageSoldOut", [2n, 3n]);
+  await send(creator, made, "setStages", [[stage(PUBLIC, 0n)]]);
+  await send(bob, made, "mint", [B, 1n, 0n, []]);
+  assert.equal((await ask(made, "mintInfo", [B])).stageMinted, 4n);
+});
+
 console.log("--- administration");
 const governed = await create(params({ maxSupply: 4n, stages: [stage(PUBLIC, 0n)] }));
 await check("the minter gives one token to each address, within the supply", async () => {
@@ -311,6 +341,29 @@ await check("the minter gives one token to each address, within the supply", asy
   await refused(creator, governed, "mintBatchTo", [[A, B]], 0n, "SoldOut", [4n, 3n]);
   await refused(alice, governed, "mintBatchTo", [[A]], 0n, "AccessControlUnauthorizedAccount");
   await refused(creator, governed, "mintBatchTo", [[]], 0n, "ZeroQuantity");
+});
+await check("the minter mints tokens with their own URIs, within the supply and the bound", async () => {
+  const made = await create(params({ maxSupply: 203n, stages: [stage(PUBLIC, 0n)] }));
+  await send(alice, made, "mint", [A, 1n, 0n, []]);
+  const receipt = await send(creator, made, "mintWithURIs", [B, ["ipfs://two", ""]]);
+  assert.deepEqual(eventsOf(receipt, made, "Transfer"),
+    [2n, 3n].map((tokenId) => ({ from: zeroAddress, to: B, tokenId })));
+  // A token without one of its own stays with the base.
+  assert.deepEqual(await Promise.all([1n, 2n, 3n].map((tokenId) => ask(made, "tokenURI", [tokenId]))),
+    ["ipfs://base/1", "ipfs://two", "ipfs://base/3"]);
+  await refused(alice, made, "mintWithURIs", [A, ["ipfs://x"]], 0n, "AccessControlUnauthorizedAccount");
+  await refused(creator, made, "mintWithURIs", [B, []], 0n, "ZeroQuantity");
+  await refused(creator, made, "mintWithURIs", [B, Array(201).fill("")], 0n, "TooManyURIs", [201n]);
+  await refused(creator, made, "mintWithURIs", [factory.address, ["ipfs://x"]], 0n, "ERC721InvalidReceiver");
+  const uri = `ipfs://${"b".repeat(59)}/1.json`;
+  const full = await send(creator, made, "mintWithURIs", [B, Array(200).fill(uri)]);
+  assert.equal(await ask(made, "tokenURI", [203n]), uri);
+  await refused(creator, made, "mintWithURIs", [B, ["ipfs://x"]], 0n, "SoldOut", [203n, 203n]);
+  // Nothing of them counts for the stage.
+  assert.equal((await ask(made, "mintInfo", [A])).stageMinted, 1n);
+  await send(creator, made, "pause");
+  await refused(creator, made, "mintWithURIs", [B, ["ipfs://x"]], 0n, "EnforcedPause");
+  return `${full.gasUsed} gas for 200`;
 });
 await check("a pause stops mints and not transfers", async () => {
   await refused(alice, governed, "pause", [], 0n, "AccessControlUnauthorizedAccount");
@@ -436,6 +489,7 @@ await check("nobody can close a free edition for others by minting all there can
   await send(alice, free, "mint", [A, 1n, 2n ** 256n - 1n, 0n, []], 0n);
   await send(bob, free, "mint", [B, 2n, 5n, 0n, []], 0n);
   assert.equal(await ask(free, "totalSupply", [2n]), 5n);
+  assert.equal((await ask(free, "mintInfo", [B])).stageMinted, maxUint256);
 });
 await check("interfaces of the ERC-1155 collection", async () => {
   for (const [name, interfaceId] of Object.entries({ ...INTERFACES, "ERC-1155": "0xd9b67a26",

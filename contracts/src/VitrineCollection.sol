@@ -21,6 +21,8 @@ struct Stage {
     uint256 maxPerWallet;
     /// Root over keccak256(bytes.concat(keccak256(abi.encode(wallet)))); read for an allowlist only. Zero admits nobody.
     bytes32 merkleRoot;
+    /// Tokens that all wallets together may mint in this stage; 0 = unlimited.
+    uint256 maxSupply;
 }
 
 /// What a creator decides when the collection is made.
@@ -55,6 +57,10 @@ struct MintInfo {
     uint256 totalMinted;
     uint256 maxSupply;
     bool paused;
+    /// What all wallets together may mint in this stage; 0 = unlimited.
+    uint256 stageMaxSupply;
+    /// What all wallets together minted in this stage.
+    uint256 stageMinted;
 }
 
 /// What the ERC-721 and the ERC-1155 collection share: stages, royalties, roles, metadata URIs, money.
@@ -87,6 +93,7 @@ abstract contract VitrineCollection is
     error NotAllowlisted(address wallet);
     error LimitReached(uint256 maxPerWallet, uint256 minted);
     error SoldOut(uint256 maxSupply, uint256 minted);
+    error StageSoldOut(uint256 maxSupply, uint256 minted);
     error WrongPayment(uint256 expected, uint256 sent);
     error ZeroQuantity();
     error LengthMismatch();
@@ -104,6 +111,8 @@ abstract contract VitrineCollection is
     /// By stage index and wallet. `setStages` keeps it, so editing a stage does not hand out a second limit.
     mapping(uint256 stageId => mapping(address wallet => uint256)) private _mintedBy;
     mapping(uint256 tokenId => string) internal _tokenURIs;
+    /// By stage index; kept by `setStages` like what each wallet minted.
+    mapping(uint256 stageId => uint256) private _stageMinted;
 
     /// @custom:oz-upgrades-unsafe-allow constructor
     constructor() {
@@ -174,6 +183,8 @@ abstract contract VitrineCollection is
         info.totalMinted = _totalMinted;
         info.maxSupply = maxSupply;
         info.paused = paused();
+        info.stageMaxSupply = stage.maxSupply;
+        info.stageMinted = _stageMinted[stageId];
     }
 
     function _isOpen(Stage storage stage) private view returns (bool) {
@@ -183,7 +194,7 @@ abstract contract VitrineCollection is
 
     // ---- the rules of a paid mint
 
-    /// Checks the stage, the list, the limit and the payment, and takes `quantity` from the sender's limit.
+    /// Checks the stage, the list, both limits and the payment, and takes `quantity` from the sender's and the stage's.
     /// Every effect is in storage before the caller's token reaches anybody.
     function _admit(uint256 stageId, uint256 quantity, bytes32[] calldata proof) internal {
         if (quantity == 0) revert ZeroQuantity();
@@ -198,9 +209,19 @@ abstract contract VitrineCollection is
         uint256 limit = stage.maxPerWallet;
         uint256 minted = _mintedBy[stageId][wallet];
         if (limit != 0 && (minted >= limit || quantity > limit - minted)) revert LimitReached(limit, minted);
+        uint256 stageLimit = stage.maxSupply;
+        uint256 stageMinted = _stageMinted[stageId];
+        if (stageLimit != 0 && (stageMinted >= stageLimit || quantity > stageLimit - stageMinted)) {
+            revert StageSoldOut(stageLimit, stageMinted);
+        }
         uint256 expected = stage.price * quantity;
         if (msg.value != expected) revert WrongPayment(expected, msg.value);
         _mintedBy[stageId][wallet] = minted + quantity;
+        // In a free unlimited stage one wallet may take any amount: the sum must not be what stops the others.
+        unchecked {
+            uint256 sum = stageMinted + quantity;
+            _stageMinted[stageId] = sum < stageMinted ? type(uint256).max : sum;
+        }
     }
 
     /// Whether `quantity` more fit over `minted`.
@@ -211,7 +232,7 @@ abstract contract VitrineCollection is
 
     // ---- what the owner changes
 
-    /// Replaces every stage. Indices keep what each wallet minted under them.
+    /// Replaces every stage. Indices keep what each wallet, and all of them together, minted under them.
     function setStages(Stage[] calldata newStages) external onlyRole(DEFAULT_ADMIN_ROLE) {
         _replaceStages(newStages);
     }

@@ -7,7 +7,11 @@ import {CreateParams, VitrineCollection} from "./VitrineCollection.sol";
 
 /// An ERC-721 collection; tokens are numbered from 1 in the order of their mints. Lives behind a factory's clone.
 contract VitrineERC721 is ERC721Upgradeable, VitrineCollection {
+    /// A bound, so that a call of `mintWithURIs` fits into a block.
+    uint256 public constant MAX_URIS = 200;
     uint256 private _burned;
+
+    error TooManyURIs(uint256 count);
 
     function initialize(CreateParams calldata p, address creator) external initializer {
         __ERC721_init(p.name, p.symbol);
@@ -44,6 +48,23 @@ contract VitrineERC721 is ERC721Upgradeable, VitrineCollection {
         }
         for (uint256 i = 0; i < quantity; i++) {
             ERC721Utils.checkOnERC721Received(_msgSender(), address(0), to[i], first + i, "");
+        }
+    }
+
+    /// One free token for each URI, which is its own from the start; the supply counts it, the stages do not.
+    function mintWithURIs(address to, string[] calldata uris) external whenNotPaused onlyRole(MINTER_ROLE) {
+        uint256 quantity = uris.length;
+        if (quantity == 0) revert ZeroQuantity();
+        if (quantity > MAX_URIS) revert TooManyURIs(quantity);
+        _requireSupply(_totalMinted, quantity);
+        uint256 first = _totalMinted + 1;
+        _totalMinted += quantity;
+        for (uint256 i = 0; i < quantity; i++) {
+            _tokenURIs[first + i] = uris[i];
+            _mint(to, first + i);
+        }
+        for (uint256 i = 0; i < quantity; i++) {
+            ERC721Utils.checkOnERC721Received(_msgSender(), address(0), to, first + i, "");
         }
     }
 

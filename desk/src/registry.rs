@@ -49,8 +49,12 @@ impl Registry {
         contract: Contract,
         abi: String,
     ) -> anyhow::Result<()> {
-        let asked =
-            UpsertContractRequest { chain_id: chain_id.to_owned(), contract: Some(contract), abi_json: abi };
+        let asked = UpsertContractRequest {
+            chain_id: chain_id.to_owned(),
+            contract: Some(contract),
+            abi_json: abi,
+            ..Default::default()
+        };
         self.0.clone().upsert_contract(asked).await.context("the contract could not be registered")?;
         Ok(())
     }

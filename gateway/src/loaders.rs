@@ -1,5 +1,7 @@
 //! Data loaders: what many fields of one request ask for singly is asked of a service once.
 
+mod single;
+
 use std::{
     collections::HashMap,
     sync::{Arc, OnceLock},
@@ -17,6 +19,8 @@ use proto::{
 use tonic::Status;
 use tracing::Instrument;
 
+use self::single::{CollectionsAt, Intents, Orders, TokensAt};
+pub(crate) use self::single::{Place, TokenPlace};
 use crate::{peers::Peers, viewer::Viewer};
 
 /// The most that a service takes in one call.
@@ -30,6 +34,12 @@ pub(crate) struct Loaders {
     pub(crate) stats: DataLoader<UserStats>,
     pub(crate) wallets: DataLoader<Wallets>,
     pub(crate) chains: DataLoader<Chains>,
+    pub(crate) orders: DataLoader<Orders>,
+    pub(crate) tokens_at: DataLoader<TokensAt>,
+    /// Collections by their contracts, as the viewer may see them; made when one is first asked for.
+    collections_at: OnceLock<DataLoader<CollectionsAt>>,
+    /// The viewer's intents with their steps; made when one is first asked for.
+    intents: OnceLock<DataLoader<Intents>>,
     /// Whom the viewer follows; made when it is first asked for.
     following: OnceLock<DataLoader<Following>>,
     peers: Peers,
@@ -44,9 +54,29 @@ impl Loaders {
             stats: DataLoader::new(UserStats(peers.clone()), spawned).max_batch_size(BATCH),
             wallets: DataLoader::new(Wallets(peers.clone()), spawned).max_batch_size(BATCH),
             chains: DataLoader::new(Chains(peers.clone()), spawned).max_batch_size(BATCH),
+            orders: DataLoader::new(Orders(peers.clone()), spawned).max_batch_size(BATCH),
+            tokens_at: DataLoader::new(TokensAt(peers.clone()), spawned).max_batch_size(BATCH),
+            collections_at: OnceLock::new(),
+            intents: OnceLock::new(),
             following: OnceLock::new(),
             peers: peers.clone(),
         }
+    }
+
+    /// Collections by their contracts, as this request's viewer may see them.
+    pub(crate) fn collections_at(&self, viewer: Option<&Viewer>) -> &DataLoader<CollectionsAt> {
+        self.collections_at.get_or_init(|| {
+            let loader = CollectionsAt { peers: self.peers.clone(), viewer: viewer.map(Viewer::caller) };
+            DataLoader::new(loader, spawned).max_batch_size(BATCH)
+        })
+    }
+
+    /// This request's viewer's intents with their steps.
+    pub(crate) fn intents(&self, viewer: &Viewer) -> &DataLoader<Intents> {
+        self.intents.get_or_init(|| {
+            let loader = Intents { peers: self.peers.clone(), viewer: viewer.caller() };
+            DataLoader::new(loader, spawned).max_batch_size(BATCH)
+        })
     }
 
     /// Whom this request's viewer follows: a request has one viewer at most.

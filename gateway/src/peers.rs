@@ -7,8 +7,10 @@ use proto::{
     indexer::v1::indexer_service_client::IndexerServiceClient,
     media::v1::media_service_client::MediaServiceClient,
     orchestrator::v1::{
+        allowlist_service_client::AllowlistServiceClient,
         collection_orchestrator_service_client::CollectionOrchestratorServiceClient,
         intent_service_client::IntentServiceClient,
+        market_orchestrator_service_client::MarketOrchestratorServiceClient,
         mint_orchestrator_service_client::MintOrchestratorServiceClient,
     },
     subscription::v1::subscription_service_client::SubscriptionServiceClient,
@@ -27,6 +29,8 @@ pub(crate) struct Peers {
     pub(crate) wallet: WalletServiceClient<Channel>,
     pub(crate) collections: CollectionOrchestratorServiceClient<Channel>,
     pub(crate) mints: MintOrchestratorServiceClient<Channel>,
+    pub(crate) market: MarketOrchestratorServiceClient<Channel>,
+    pub(crate) allowlists: AllowlistServiceClient<Channel>,
     pub(crate) intents: IntentServiceClient<Channel>,
     pub(crate) media: MediaServiceClient<Channel>,
     pub(crate) chains: ChainRegistryServiceClient<Channel>,
@@ -44,6 +48,8 @@ impl Peers {
             wallet: WalletServiceClient::new(rpc::channel("wallet", &urls.wallet, identity)?),
             collections: CollectionOrchestratorServiceClient::new(orchestrator.clone()),
             mints: MintOrchestratorServiceClient::new(orchestrator.clone()),
+            market: MarketOrchestratorServiceClient::new(orchestrator.clone()),
+            allowlists: AllowlistServiceClient::new(orchestrator.clone()),
             intents: IntentServiceClient::new(orchestrator),
             media: MediaServiceClient::new(rpc::channel("media", &urls.media, identity)?),
             chains: ChainRegistryServiceClient::new(rpc::channel(

@@ -54,7 +54,7 @@ pub(crate) fn open(
         .max_write_buffer_size(1024 * 1024)
         .on_upgrade(move |socket| async move {
             let _permit = permit;
-            Socket::new(door, client, headers).run(socket).await;
+            Box::pin(Socket::new(door, client, headers).run(socket)).await;
         })
 }
 

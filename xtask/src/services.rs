@@ -31,7 +31,7 @@ use Need::{Amqp, Bucket, Database, Ipfs, Mongo, Redis};
 
 /// In the order in which it makes sense to start and to list them.
 pub const TABLE: &[Service] = &[
-    Service { name: "chain-registry", number: 6, needs: &[Database, Redis], peers: &[] },
+    Service { name: "chain-registry", number: 6, needs: &[Database, Redis, Bucket("abi-blobs")], peers: &[] },
     Service {
         name: "auth",
         number: 1,
@@ -44,7 +44,7 @@ pub const TABLE: &[Service] = &[
         name: "orchestrator",
         number: 4,
         needs: &[Database, Redis, Amqp],
-        peers: &["chain-registry", "catalog", "wallet", "auth"],
+        peers: &["chain-registry", "catalog", "wallet", "auth", "indexer"],
     },
     Service {
         name: "media",

@@ -16,6 +16,13 @@ pub static SIGNATURE_VALIDATOR: &str = include_str!("../../../contracts/out/Sign
 /// `{abi, bytecode, deployedBytecode}` of what tries the one above on a chain; run by `eth_call`, never deployed.
 pub static SIGNATURE_VALIDATOR_PROBE: &str =
     include_str!("../../../contracts/out/SignatureValidatorProbe.json");
+/// `{abi, bytecode, deployedBytecode}` of Seaport 1.6, the exchange; somebody else's, see `contracts/vendor`.
+pub static SEAPORT: &str = include_str!("../../../contracts/out/Seaport.json");
+/// `{abi, bytecode, deployedBytecode}` of what Seaport's constructor wants.
+pub static LOCAL_CONDUIT_CONTROLLER: &str =
+    include_str!("../../../contracts/out/LocalConduitController.json");
+/// `{abi, bytecode, deployedBytecode}` of ether as an ERC-20, for chains that have none.
+pub static WRAPPED_ETHER: &str = include_str!("../../../contracts/out/WrappedEther.json");
 
 /// The creation bytecode of a compiled contract, by its Solidity name; constructor arguments are appended to it.
 pub fn artifact(name: &str) -> Option<Bytes> {
@@ -38,6 +45,9 @@ fn parsed(name: &str) -> Option<serde_json::Value> {
         "PlainERC721" => PLAIN_ERC721,
         "SignatureValidator" => SIGNATURE_VALIDATOR,
         "SignatureValidatorProbe" => SIGNATURE_VALIDATOR_PROBE,
+        "Seaport" => SEAPORT,
+        "LocalConduitController" => LOCAL_CONDUIT_CONTROLLER,
+        "WrappedEther" => WRAPPED_ETHER,
         _ => return None,
     };
     Some(serde_json::from_str(text).expect("the compile script writes JSON"))

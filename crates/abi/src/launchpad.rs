@@ -21,6 +21,8 @@ pub const STAGE_ALLOWLIST: u8 = 0;
 pub const STAGE_PUBLIC: u8 = 1;
 /// The factory refuses more stages.
 pub const MAX_STAGES: usize = 16;
+/// `mintWithURIs` refuses more of them.
+pub const MAX_URIS: usize = 200;
 
 sol! {
     #![sol(abi, all_derives)]
@@ -33,6 +35,7 @@ sol! {
         uint64 endsAt;
         uint256 maxPerWallet;
         bytes32 merkleRoot;
+        uint256 maxSupply;
     }
 
     /// What a creator decides when the collection is made.
@@ -62,6 +65,8 @@ sol! {
         uint256 totalMinted;
         uint256 maxSupply;
         bool paused;
+        uint256 stageMaxSupply;
+        uint256 stageMinted;
     }
 
     interface VitrineFactory {
@@ -102,8 +107,10 @@ sol! {
         error NotAllowlisted(address wallet);
         error LimitReached(uint256 maxPerWallet, uint256 minted);
         error SoldOut(uint256 maxSupply, uint256 minted);
+        error StageSoldOut(uint256 maxSupply, uint256 minted);
         error WrongPayment(uint256 expected, uint256 sent);
         error ZeroQuantity();
+        error TooManyURIs(uint256 count);
         error LengthMismatch();
         error TooManyStages(uint256 count);
         error InvalidStage(uint256 index);
@@ -147,6 +154,8 @@ sol! {
     interface VitrineERC721 {
         function mint(address to, uint256 quantity, uint256 stageId, bytes32[] proof) external payable;
         function mintBatchTo(address[] to) external;
+        function mintWithURIs(address to, string[] uris) external;
+        function MAX_URIS() external view returns (uint256);
         function burn(uint256 tokenId) external;
         function totalSupply() external view returns (uint256);
         function tokenURI(uint256 tokenId) external view returns (string);

@@ -10,6 +10,18 @@ sol! {
         function supportsInterface(bytes4 interfaceId) external view returns (bool);
     }
 
+    /// Its events share their topics with ERC-721's, and index one word less.
+    interface Erc20 {
+        function name() external view returns (string);
+        function symbol() external view returns (string);
+        function decimals() external view returns (uint8);
+        function totalSupply() external view returns (uint256);
+        function balanceOf(address owner) external view returns (uint256);
+        function allowance(address owner, address spender) external view returns (uint256);
+        function approve(address spender, uint256 amount) external returns (bool);
+        function transfer(address to, uint256 amount) external returns (bool);
+    }
+
     interface Erc721 {
         event Transfer(address indexed from, address indexed to, uint256 indexed tokenId);
         event Approval(address indexed owner, address indexed approved, uint256 indexed tokenId);

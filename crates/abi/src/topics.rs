@@ -6,6 +6,7 @@ use alloy::sol_types::SolEvent;
 
 use crate::launchpad::{VitrineCollection, VitrineFactory};
 use crate::predecessor::PredecessorFactory;
+use crate::seaport::Seaport;
 use crate::standards::{
     AccessControl, Erc173, Erc721, Erc1155, Erc1967, Erc2309, Erc4906, Erc5192, Erc7572, Pausable,
     ThirdwebContractUri,
@@ -40,3 +41,8 @@ pub const UNPAUSED: B256 = Pausable::Unpaused::SIGNATURE_HASH;
 pub const UPGRADED: B256 = Erc1967::Upgraded::SIGNATURE_HASH;
 pub const ADMIN_CHANGED: B256 = Erc1967::AdminChanged::SIGNATURE_HASH;
 pub const BEACON_UPGRADED: B256 = Erc1967::BeaconUpgraded::SIGNATURE_HASH;
+
+pub const ORDER_FULFILLED: B256 = Seaport::OrderFulfilled::SIGNATURE_HASH;
+pub const ORDER_CANCELLED: B256 = Seaport::OrderCancelled::SIGNATURE_HASH;
+pub const ORDER_VALIDATED: B256 = Seaport::OrderValidated::SIGNATURE_HASH;
+pub const COUNTER_INCREMENTED: B256 = Seaport::CounterIncremented::SIGNATURE_HASH;

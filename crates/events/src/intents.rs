@@ -1,7 +1,7 @@
 //! Facts about intents, from the orchestrator.
 
 use chrono::{DateTime, Utc};
-use ids::{Address, ChainId, IntentId, TokenId, TxHash, UserId};
+use ids::{Address, ChainId, IntentId, OrderId, TokenId, TxHash, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{Fact, Message, exchange};
@@ -23,6 +23,9 @@ pub struct IntentUpserted {
     /// The collection that it makes or mints from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<Address>,
+    /// Where the collection that it makes will be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview_address: Option<Address>,
     /// The tokens that it brought, from MINED on.
     pub token_ids: Vec<TokenId>,
     /// The transaction that is followed now.
@@ -39,7 +42,10 @@ pub struct IntentUpserted {
     /// Why it ended, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
-    /// Grows with every change of this intent.
+    /// The order that it makes, fills or cancels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    /// Grows with every change of this intent, and of one of its steps.
     pub revision: i64,
     /// When it expires unsigned.
     pub deadline_at: DateTime<Utc>,

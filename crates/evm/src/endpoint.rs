@@ -1,16 +1,9 @@
-//! One URL of a chain, and how it has behaved lately.
+//! One URL of a chain, as the registry has it.
 
-use std::{
-    fmt,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::fmt;
 
 use reqwest::header::{HeaderName, HeaderValue};
 use url::Url;
-
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Where a chain can be asked. `Debug` shows the host alone: the rest may hold a key.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,6 +16,8 @@ pub struct Endpoint {
     pub weight: i32,
     /// A header that carries the key, name and value.
     pub header: Option<(String, String)>,
+    /// Questions a second; 0 for as many as there are.
+    pub rate_limit: u32,
 }
 
 /// Why a registry's entry cannot be used as an endpoint; says nothing of its content.
@@ -33,7 +28,7 @@ pub struct InvalidEndpoint(&'static str);
 impl Endpoint {
     /// An endpoint without a key in a header.
     pub fn new(url: Url, priority: i32, weight: i32) -> Endpoint {
-        Endpoint { url, priority, weight, header: None }
+        Endpoint { url, priority, weight, header: None, rate_limit: 0 }
     }
 
     /// An entry of the registry. With `auth_type` `header`, the URL's fragment holds the header:
@@ -62,7 +57,18 @@ impl Endpoint {
             }
             _ => None,
         };
-        Ok(Endpoint { url, priority, weight, header })
+        Ok(Endpoint { url, priority, weight, header, rate_limit: 0 })
+    }
+
+    /// The same endpoint, asked at most so often a second; 0 or less for as often as there are questions.
+    #[must_use]
+    pub fn with_rate_limit(self, questions_a_second: i32) -> Endpoint {
+        Endpoint { rate_limit: u32::try_from(questions_a_second).unwrap_or(0), ..self }
+    }
+
+    /// Whether this is the same place, asked with the same key.
+    pub(crate) fn is_same_place(&self, other: &Endpoint) -> bool {
+        self.url == other.url && self.header == other.header
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -73,62 +79,6 @@ impl Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Endpoint({}, priority {}, weight {})", self.host(), self.priority, self.weight)
-    }
-}
-
-/// An endpoint with its recent past.
-pub(crate) struct Live {
-    pub(crate) endpoint: Endpoint,
-    health: Mutex<Health>,
-}
-
-#[derive(Default)]
-struct Health {
-    /// Whether it has proven to serve the right chain since it last failed.
-    is_verified: bool,
-    failures: u32,
-    cooling_until: Option<Instant>,
-}
-
-impl Live {
-    pub(crate) fn new(endpoint: Endpoint) -> Live {
-        Live { endpoint, health: Mutex::default() }
-    }
-
-    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn is_verified(&self) -> bool {
-        self.health().is_verified
-    }
-
-    pub(crate) fn set_verified(&self) {
-        self.health().is_verified = true;
-    }
-
-    /// Asks for the proof again before the next question.
-    pub(crate) fn set_unverified(&self) {
-        self.health().is_verified = false;
-    }
-
-    pub(crate) fn is_cooling(&self, now: Instant) -> bool {
-        self.health().cooling_until.is_some_and(|until| now < until)
-    }
-
-    /// Forgives everything but the proof of the chain.
-    pub(crate) fn worked(&self) {
-        let mut health = self.health();
-        (health.failures, health.cooling_until) = (0, None);
-    }
-
-    /// Leaves it alone for a while, longer each time; the chain is proven anew afterwards.
-    pub(crate) fn failed(&self, now: Instant) {
-        let mut health = self.health();
-        let pause = FIRST_PAUSE.saturating_mul(1 << health.failures.min(6)).min(LONGEST_PAUSE);
-        health.failures = health.failures.saturating_add(1);
-        health.cooling_until = Some(now + pause);
-        health.is_verified = false;
     }
 }
 
@@ -152,20 +102,5 @@ mod tests {
             assert!(Endpoint::parse(url, "none", 0, 1).is_err(), "{url}");
         }
         assert!(Endpoint::parse("https://rpc.example", "header", 0, 1).is_err());
-    }
-
-    #[test]
-    fn a_failing_endpoint_cools_down_longer_each_time_and_recovers() {
-        let live = Live::new(Endpoint::parse("http://127.0.0.1:1", "none", 0, 1).unwrap());
-        let now = Instant::now();
-        live.set_verified();
-        live.failed(now);
-        assert!(live.is_cooling(now) && !live.is_cooling(now + FIRST_PAUSE) && !live.is_verified());
-        live.failed(now);
-        assert!(live.is_cooling(now + FIRST_PAUSE));
-        (0..40).for_each(|_| live.failed(now));
-        assert!(!live.is_cooling(now + LONGEST_PAUSE));
-        live.worked();
-        assert!(!live.is_cooling(now));
     }
 }

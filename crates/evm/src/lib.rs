@@ -1,19 +1,34 @@
 //! **evm** asks a chain's nodes: several endpoints behind one [`Node`], each call with a deadline of its own.
 //!
-//! | promises | an endpoint that fails, lags out of time or serves another chain is left at once and tried again later |
+//! | promises | an endpoint that fails, lies, lags, limits or serves another chain is left once that shows, and asked  |
+//! |          | last; it is taken back within seconds of behaving again, one that lied again and again within five     |
+//! |          | minutes, one that asked for peace when that is over. An old or invented head is found out by comparing |
+//! |          | it with another endpoint's every five seconds; where there is no other one, it cannot be               |
 //! | promises | no call goes out without a deadline, no answer is read beyond a bound, no secret of an endpoint is logged |
 //!
 //! Nothing here knows a contract: calldata comes in encoded and leaves as bytes.
 
+mod ask;
+mod believe;
+mod check;
+mod choose;
 mod endpoint;
 mod error;
 mod heads;
+mod live;
+mod logs;
 mod node;
+mod probe;
+mod quota;
 mod read;
 pub mod signature;
+mod simulate;
+mod standing;
 mod wire;
 
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::NodeError;
+pub use logs::BlockBloom;
 pub use node::{Limits, Node};
 pub use read::{Fees, Header, Receipt, Transaction};
+pub use simulate::Simulated;

@@ -1,18 +1,23 @@
 //! The questions that services ask, with the answers reduced to what is used: chains add fields of their own.
 
+use std::time::Instant;
+
 use alloy::{
     eips::BlockId,
     primitives::{Address, B256, Bloom, Bytes, U64, U128, U256},
-    rpc::types::{Filter, Log, TransactionRequest, state::StateOverride},
+    rpc::types::{Log, TransactionRequest, state::StateOverride},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{Node, NodeError};
+use crate::{
+    Node, NodeError,
+    check::{Check, Fit},
+};
 
 /// Receipts asked for at once where a node does not give a block's together.
-const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 
 /// A block's header, as far as anybody here needs it.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,40 +71,52 @@ pub struct Fees {
 impl Node {
     /// The number of the newest block.
     pub async fn block_number(&self) -> Result<u64, NodeError> {
-        Ok(self.request::<U64>("eth_blockNumber", json!([])).await?.to())
+        let check = Check::head(|number: &U64| number.to());
+        Ok(self.ask("eth_blockNumber", &json!([]), &check).await?.to())
     }
 
     /// A block's header by its number; None beyond the head.
     pub async fn header_by_number(&self, number: u64) -> Result<Option<Header>, NodeError> {
         let params = json!([U64::from(number), false]);
-        Ok(self.request::<Option<WireHeader>>("eth_getBlockByNumber", params).await?.map(Header::from))
+        let head = self.inner.highest_head(Instant::now());
+        let fit = |found: &Option<WireHeader>| match found {
+            Some(header) => Fit::only_if(
+                header.number.to::<u64>() == number,
+                "a block has another number than was asked for",
+            ),
+            None if head.is_some_and(|head| number <= head) => Fit::Doubt,
+            None => Fit::Yes,
+        };
+        Ok(self.ask("eth_getBlockByNumber", &params, &Check::by(&fit)).await?.map(Header::from))
     }
 
     /// The header of the newest block.
     pub async fn latest_header(&self) -> Result<Header, NodeError> {
-        let header: WireHeader = self.request("eth_getBlockByNumber", json!(["latest", false])).await?;
-        Ok(header.into())
+        let check = Check::head(|header: &WireHeader| header.number.to());
+        Ok(self.ask("eth_getBlockByNumber", &json!(["latest", false]), &check).await?.into())
     }
 
-    /// A block's header by its hash; None where the node does not know it (any more).
+    /// A block's header by its hash; None where no endpoint knows it (any more).
     pub async fn header_by_hash(&self, hash: B256) -> Result<Option<Header>, NodeError> {
-        Ok(self
-            .request::<Option<WireHeader>>("eth_getBlockByHash", json!([hash, false]))
-            .await?
-            .map(Header::from))
-    }
-
-    /// The logs that a filter selects, by block hash or by range.
-    pub async fn logs(&self, filter: &Filter) -> Result<Vec<Log>, NodeError> {
-        self.request("eth_getLogs", json!([filter])).await
+        let fit = |found: &Option<WireHeader>| match found {
+            Some(header) => Fit::only_if(header.hash == hash, "a block has another hash than was asked for"),
+            None => Fit::Doubt,
+        };
+        let check = Check::found_by(&fit, |found| Some(found.as_ref()?.number.to()));
+        Ok(self.ask("eth_getBlockByHash", &json!([hash, false]), &check).await?.map(Header::from))
     }
 
     /// What became of a transaction; None while it is in no block.
     pub async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, NodeError> {
-        Ok(self
-            .request::<Option<WireReceipt>>("eth_getTransactionReceipt", json!([hash]))
-            .await?
-            .map(Receipt::from))
+        let fit = |found: &Option<WireReceipt>| match found {
+            Some(receipt) => Fit::only_if(
+                receipt.transaction_hash == hash,
+                "a receipt is of another transaction than was asked for",
+            ),
+            None => Fit::Doubt,
+        };
+        let check = Check::found_by(&fit, |found| Some(found.as_ref()?.block_number.to()));
+        Ok(self.ask("eth_getTransactionReceipt", &json!([hash]), &check).await?.map(Receipt::from))
     }
 
     /// What became of each of these; those in no block are left out.
@@ -114,14 +131,28 @@ impl Node {
 
     /// Every receipt of a block. Nodes without `eth_getBlockReceipts` answer with an error.
     pub async fn block_receipts(&self, block: B256) -> Result<Option<Vec<Receipt>>, NodeError> {
-        let found: Option<Vec<WireReceipt>> = self.request("eth_getBlockReceipts", json!([block])).await?;
+        let fit = |found: &Option<Vec<WireReceipt>>| match found {
+            Some(receipts) => Fit::only_if(
+                receipts.iter().all(|receipt| receipt.block_hash == block),
+                "a receipt is of another block than was asked for",
+            ),
+            None => Fit::Doubt,
+        };
+        let check = Check::found_by(&fit, |found| Some(found.as_ref()?.first()?.block_number.to()));
+        let found = self.ask("eth_getBlockReceipts", &json!([block]), &check).await?;
         Ok(found.map(|receipts| receipts.into_iter().map(Receipt::from).collect()))
     }
 
-    /// A transaction, mined or waiting; None where the node has not seen it.
+    /// A transaction, mined or waiting; None where no endpoint has seen it.
     pub async fn transaction(&self, hash: B256) -> Result<Option<Transaction>, NodeError> {
-        let found: Option<WireTransaction> = self.request("eth_getTransactionByHash", json!([hash])).await?;
-        Ok(found.map(Transaction::from))
+        let fit = |found: &Option<WireTransaction>| match found {
+            Some(transaction) => {
+                Fit::only_if(transaction.hash == hash, "a transaction is another one than was asked for")
+            }
+            None => Fit::Doubt,
+        };
+        let check = Check::found_by(&fit, |found| Some(found.as_ref()?.block_number?.to()));
+        Ok(self.ask("eth_getTransactionByHash", &json!([hash]), &check).await?.map(Transaction::from))
     }
 
     /// Executes a call at a block, on a state that `overrides` may change, and changes nothing.
@@ -185,11 +216,11 @@ impl Node {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WireHeader {
-    number: U64,
+pub(crate) struct WireHeader {
+    pub(crate) number: U64,
     hash: B256,
     parent_hash: B256,
-    timestamp: U64,
+    pub(crate) timestamp: U64,
     #[serde(default)]
     logs_bloom: Option<Bloom>,
     #[serde(default)]
@@ -256,11 +287,13 @@ struct WireTransaction {
     input: Bytes,
     #[serde(default)]
     block_hash: Option<B256>,
+    #[serde(default)]
+    block_number: Option<U64>,
 }
 
 impl From<WireTransaction> for Transaction {
     fn from(wire: WireTransaction) -> Transaction {
-        let WireTransaction { hash, from, to, nonce, value, input, block_hash } = wire;
+        let WireTransaction { hash, from, to, nonce, value, input, block_hash, .. } = wire;
         Transaction { hash, from, to, nonce: nonce.to(), value, input, block_hash }
     }
 }

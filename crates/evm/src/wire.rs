@@ -3,11 +3,21 @@
 use std::{sync::LazyLock, time::Duration};
 
 use alloy::primitives::Bytes;
-use reqwest::{Client, redirect};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use reqwest::{
+    Client, StatusCode,
+    header::{HeaderValue, RETRY_AFTER},
+    redirect,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::{Value, json};
 
 use crate::{Endpoint, NodeError};
+
+/// Characters of a node's own words that are kept.
+const LONGEST_MESSAGE: usize = 256;
 
 /// One pool of connections for every chain of the process. Redirects are refused, since they would carry a key away.
 static CLIENT: LazyLock<Result<Client, String>> = LazyLock::new(|| {
@@ -43,13 +53,43 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
     T::deserialize(deserializer).map(Some)
 }
 
+/// Why there is no answer, and how long not to ask again where the endpoint says so.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: NodeError,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// Of a question that every node can answer: whatever is refused there, the caller's question did not cause it.
+    pub(crate) fn blaming_endpoint(self) -> Failure {
+        let error = match self.error {
+            error if error.is_limit() => error,
+            NodeError::Rpc { code, message, .. } => {
+                NodeError::Transport(format!("refused a plain question with error {code}: {message}"))
+            }
+            NodeError::TooLarge { limit } => {
+                NodeError::Transport(format!("more than {limit} bytes for a plain question"))
+            }
+            error => error,
+        };
+        Failure { error, retry_after: self.retry_after }
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Failure {
+        Failure { error, retry_after: None }
+    }
+}
+
 /// Asks once. The caller bounds the time; `limit` bounds the bytes.
 pub(crate) async fn ask<T: DeserializeOwned>(
     endpoint: &Endpoint,
     method: &str,
     params: &Value,
     limit: usize,
-) -> Result<T, NodeError> {
+) -> Result<T, Failure> {
     let client = CLIENT.as_ref().map_err(|err| NodeError::Transport(err.clone()))?;
     let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     let mut request = client.post(endpoint.url.clone()).json(&question);
@@ -60,29 +100,59 @@ pub(crate) async fn ask<T: DeserializeOwned>(
     let transport = |err: reqwest::Error| NodeError::Transport(chain(&err.without_url()));
     let mut response = request.send().await.map_err(transport)?;
     let status = response.status();
+    let retry_after = seconds_of(response.headers().get(RETRY_AFTER));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(transport)? {
         if body.len() + chunk.len() > limit {
-            return Err(NodeError::TooLarge { limit });
+            let error = match status.is_success() {
+                true => NodeError::TooLarge { limit },
+                false => of_status(status),
+            };
+            return Err(Failure { error, retry_after });
         }
         body.extend_from_slice(&chunk);
     }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(Failure { error: of_status(status), retry_after });
+    }
     // Some nodes put a proper answer behind a status of 400 or 500, so the body is heard first.
-    match serde_json::from_slice::<Answer<T>>(&body) {
-        Ok(Answer { error: Some(error), .. }) => Err(refused(error)),
-        Ok(Answer { result: Some(result), .. }) if status.is_success() => Ok(result),
-        _ if status.as_u16() == 429 => {
-            Err(NodeError::Rpc { code: 429, message: "too many requests".to_owned(), revert_data: None })
+    let error = match serde_json::from_slice::<Answer<T>>(&body) {
+        Ok(Answer { error: Some(error), .. }) => refused(error, status),
+        Ok(Answer { result: Some(result), .. }) if status.is_success() => return Ok(result),
+        // An error beside a result that is no answer to the question.
+        Err(_) if let Some(error) = error_in(&body) => refused(error, status),
+        _ if !status.is_success() => of_status(status),
+        Ok(_) => NodeError::Transport("the answer has neither result nor error".to_owned()),
+        Err(err) => NodeError::Transport(format!("a malformed answer to {method}: {err}")),
+    };
+    Err(Failure { error, retry_after })
+}
+
+fn of_status(status: StatusCode) -> NodeError {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => {
+            NodeError::Rpc { code: 429, message: "too many requests".to_owned(), revert_data: None }
         }
-        _ if !status.is_success() => Err(NodeError::Transport(format!("HTTP status {}", status.as_u16()))),
-        Ok(_) => Err(NodeError::Transport("the answer has neither result nor error".to_owned())),
-        Err(err) => Err(NodeError::Transport(format!("a malformed answer to {method}: {err}"))),
+        status => NodeError::Transport(format!("HTTP status {}", status.as_u16())),
     }
 }
 
-fn refused(error: ErrorObject) -> NodeError {
+fn error_in(body: &[u8]) -> Option<ErrorObject> {
+    serde_json::from_slice::<Answer<IgnoredAny>>(body).ok()?.error
+}
+
+/// The form in seconds alone: a date would need a clock that agrees.
+fn seconds_of(header: Option<&HeaderValue>) -> Option<Duration> {
+    header?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// What a door before the node says is the endpoint's own, whatever body it says it with; a node may say so of a call.
+fn refused(error: ErrorObject, status: StatusCode) -> NodeError {
     let revert_data = error.data.as_ref().and_then(find_data);
-    NodeError::Rpc { code: error.code, message: error.message, revert_data }
+    let message = error.message.chars().take(LONGEST_MESSAGE).collect();
+    let told = NodeError::Rpc { code: error.code, message, revert_data };
+    let is_of_door = matches!(status.as_u16(), 401..=403) || status.is_server_error();
+    if is_of_door && !told.is_revert() && !told.is_halt() { of_status(status) } else { told }
 }
 
 /// Nodes put a revert's bytes into `data`, into an object inside it, or after a word of their own.
@@ -115,6 +185,31 @@ mod tests {
         assert_eq!(null.result, Some(None));
         let nothing: Answer<Option<u8>> = serde_json::from_str(r#"{"id":1}"#).unwrap();
         assert_eq!(nothing.result, None);
+    }
+
+    fn told(code: i64, message: &str) -> ErrorObject {
+        ErrorObject { code, message: message.to_owned(), data: None }
+    }
+
+    #[test]
+    fn a_door_that_stays_shut_is_the_endpoints_own_and_a_revert_is_not() {
+        for status in [401, 402, 403, 500, 502, 503] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(refused(told(-32000, "no such key"), status), of_status(status));
+            assert!(matches!(of_status(status), NodeError::Transport(_)));
+            assert!(refused(told(3, "execution reverted"), status).is_revert());
+        }
+        let bad = refused(told(-32602, "invalid params"), StatusCode::BAD_REQUEST);
+        assert!(matches!(bad, NodeError::Rpc { code: -32602, .. }));
+    }
+
+    #[test]
+    fn a_nodes_words_are_cut_and_an_error_beside_a_null_is_heard() {
+        let long = refused(told(-32000, &"ä".repeat(4000)), StatusCode::OK);
+        assert!(matches!(long, NodeError::Rpc { message, .. } if message.chars().count() == LONGEST_MESSAGE));
+        let body = br#"{"id":1,"result":null,"error":{"code":3,"message":"execution reverted"}}"#;
+        assert!(serde_json::from_slice::<Answer<u8>>(body).is_err());
+        assert_eq!(error_in(body).unwrap().code, 3);
     }
 
     #[test]

@@ -18,6 +18,8 @@ const NO_SERVICE: [&str; 2] = ["operator", "nobody"];
 
 /// `vitrine.auth.v1.AuthService` -> its RPCs.
 pub type Contracts = BTreeMap<String, BTreeSet<String>>;
+/// Who follows the chains has `crates/chains` call for it.
+const WATCH: &str = "vitrine.chainregistry.v1.ChainRegistryService/WatchSnapshot";
 /// Caller and `package.Service/Rpc`.
 pub type Call = (String, String);
 
@@ -68,6 +70,12 @@ pub fn made(sources: &[Source], contracts: &Contracts) -> BTreeMap<Call, (String
     }
     let mut made = BTreeMap::new();
     for source in sources {
+        let (Some(service), Some(line)) = (source.service(), watches_chains(&source.tokens)) else {
+            continue;
+        };
+        made.entry((service.to_owned(), WATCH.to_owned())).or_insert((source.path.clone(), line));
+    }
+    for source in sources {
         let Some((service, clients)) = source.service().and_then(|s| Some((s, held.get(s)?))) else {
             continue;
         };
@@ -91,6 +99,24 @@ pub fn made(sources: &[Source], contracts: &Contracts) -> BTreeMap<Call, (String
         }
     }
     made
+}
+
+/// The line of `Chains::watch(`.
+fn watches_chains(tokens: &[TokenTree]) -> Option<usize> {
+    tokens.windows(5).find_map(|window| {
+        let [
+            TokenTree::Ident(chains),
+            TokenTree::Punct(_),
+            TokenTree::Punct(_),
+            TokenTree::Ident(watch),
+            call,
+        ] = window
+        else {
+            return None;
+        };
+        let is_watch = chains == "Chains" && watch == "watch" && is_call(Some(call));
+        is_watch.then(|| watch.span().start().line)
+    })
 }
 
 /// The list names only what exists, names nothing twice, leaves no RPC out, and does not say `nobody` beside a caller.

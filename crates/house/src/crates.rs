@@ -98,12 +98,13 @@ fn allowed(from: &Member) -> &'static [&'static str] {
     match from.name.as_str() {
         "events" => &["ids", "amounts"],
         "evm" => &["ids", "amounts", "abi"],
+        "chains" => &["ids", "proto", "rpc", "evm"],
         "bus" => &["ids", "amounts", "events", "launch"],
         "rpc" => &["proto"],
         "testkit" | "desk" => &["ids", "amounts", "abi", "proto", "events", "rpc", "bus", "evm", "launch"],
         "gateway" => &["ids", "amounts", "proto", "events", "rpc", "launch"],
         _ if from.is_service() => {
-            &["ids", "amounts", "abi", "proto", "events", "rpc", "bus", "evm", "launch"]
+            &["ids", "amounts", "abi", "proto", "events", "rpc", "bus", "evm", "chains", "launch"]
         }
         // Words, leaves and the thin launcher use none of ours.
         _ => &[],

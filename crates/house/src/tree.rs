@@ -64,6 +64,7 @@ impl Source {
         in_folder
             || self.path.ends_with("/tests.rs")
             || self.path.ends_with("_tests.rs")
+            || self.path.contains("_tests/")
             || self.path.starts_with("e2e/")
     }
 

@@ -1,5 +1,7 @@
 //! Migrations are applied by one command and only verified at a start: a service has no right to change its schema,
 //! and two starting instances cannot fight over it.
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use sqlx::{
     Connection, PgConnection,
@@ -9,14 +11,47 @@ use sqlx::{
 use crate::{Secret, postgres};
 
 const TABLE: &str = "_sqlx_migrations";
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// Brings the database up to date; waits a bounded time for the server.
+/// Brings the database up to date; waits a bounded time for the server, and for another run until that has ended. It may
+/// be run again after any crash.
 pub async fn migrate(url: &Secret, migrator: &'static Migrator) -> anyhow::Result<()> {
     let options = postgres::options(url, "migrate")?;
     let mut connection = postgres::patiently(|| PgConnection::connect_with(&options)).await?;
+    wait_for_turn(&mut connection).await.context("waiting for another run")?;
+    drop_half_made_indexes(&mut connection).await.context("dropping half-made indexes")?;
     // The flag is `skip`: true would only note them as applied.
     migrator.run_direct(None, &mut connection, false).await.context("migrating")?;
     connection.close().await?;
+    Ok(())
+}
+
+/// One run at a time, until its connection closes. Asked again and again: an index that is made concurrently waits for
+/// every statement that is older than it, so a statement that waited for the lock here would wait for it for ever.
+async fn wait_for_turn(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let ask = "select pg_try_advisory_lock(hashtextextended('migrate', 0))";
+    while !sqlx::query_scalar::<_, bool>(ask).fetch_one(&mut *connection).await? {
+        tokio::time::sleep(ASK_AGAIN_AFTER).await;
+    }
+    Ok(())
+}
+
+/// `create index concurrently` that is cut off leaves an index that nobody reads, and that `if not exists` takes for made.
+async fn drop_half_made_indexes(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "do $$
+         declare half_made regclass;
+         begin
+             for half_made in
+                 select i.indexrelid from pg_index i join pg_class c on c.oid = i.indexrelid
+                 where not i.indisvalid and c.relkind = 'i' and c.relnamespace = current_schema()::regnamespace
+             loop
+                 execute format('drop index %s', half_made);
+             end loop;
+         end $$",
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -13,3 +13,8 @@ pub fn trial_contract(name: &str) -> Bytes {
     let code = file["bytecode"].as_str().expect("the compile script writes a bytecode into each file");
     code.parse().expect("the compile script writes hex")
 }
+
+/// Whether the packages of `contracts/` have to be there. `cargo xtask test` installs them and sets the variable.
+pub fn contracts_npm_is_due() -> bool {
+    std::env::var_os("VITRINE_CONTRACTS_NPM").is_some_and(|value| value == "1")
+}

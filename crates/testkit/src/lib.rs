@@ -7,15 +7,19 @@ mod certs;
 mod chain;
 mod contracts;
 mod eventually;
+mod liar;
 mod proxy;
+mod registry;
 mod stores;
 
 pub use broker::{TEST_STEPS, Vhost, vhost, vhost_of, vhost_with};
 pub use certs::{Certs, SERVICES, certs};
 pub use chain::{Chain, Deployed, KEYS, chain, chain_with};
-pub use contracts::trial_contract;
+pub use contracts::{contracts_npm_is_due, trial_contract};
 pub use eventually::eventually;
+pub use liar::{Liar, Lie};
 pub use proxy::{Fault, Proxy};
+pub use registry::{Registry, RegistryDoor, registry, registry_at};
 pub use stores::{TestDb, database, mongo, redis};
 
 /// A process inside a test: operations on a free port; cancelling its `stopping()` ends it.

@@ -1,5 +1,8 @@
 //! An operation for each field of the gateway's table of permissions. Each selects its result under the name `it`.
 
+mod registry;
+mod trade;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -59,11 +62,12 @@ fn key() -> String {
     Uuid::new_v4().to_string()
 }
 
-fn tracked(_: &Public, things: &Things) -> Value {
-    json!({ "input": { "intentId": things.intent, "txHash": HASH } })
+/// All of them.
+pub(crate) fn examples() -> impl Iterator<Item = &'static Example> + Clone {
+    EXAMPLES.iter().chain(trade::EXAMPLES).chain(registry::EXAMPLES)
 }
 
-pub(crate) const EXAMPLES: &[Example] = &[
+const EXAMPLES: &[Example] = &[
     Example {
         field: "Query.node",
         query: "query ($id: ID!) { it: node(id: $id) { __typename id } }",
@@ -241,58 +245,6 @@ pub(crate) const EXAMPLES: &[Example] = &[
                 __typename ... on Problem { code } } }",
         given: |_, things| json!({ "id": things.user }),
         ..PLAIN
-    },
-    Example {
-        field: "Mutation.prepareCreateCollection",
-        query: "mutation ($input: PrepareCreateCollectionInput!) {
-            it: prepareCreateCollection(input: $input) {
-                __typename ... on PreparedTransaction { intent { id } } ... on Problem { code message } } }",
-        given: |_, things| {
-            json!({ "input": { "chainId": "eip155:31337", "standard": "ERC721", "name": "Mine",
-            "symbol": "MINE", "creator": things.address, "idempotencyKey": key(),
-            "mintStages": [{ "kind": "PUBLIC", "priceRaw": "0" }] } })
-        },
-        ..IDS
-    },
-    Example {
-        field: "Mutation.prepareMint721",
-        query: "mutation ($input: PrepareMint721Input!) {
-            it: prepareMint721(input: $input) { __typename ... on Problem { code message } } }",
-        given: |public, things| {
-            json!({ "input": { "collection": collection(public), "minter": things.address,
-            "quantity": 1, "idempotencyKey": key() } })
-        },
-        ..IDS
-    },
-    Example {
-        field: "Mutation.prepareMint1155",
-        query: "mutation ($input: PrepareMint1155Input!) {
-            it: prepareMint1155(input: $input) { __typename ... on Problem { code message } } }",
-        given: |public, things| {
-            json!({ "input": { "collection": collection(public), "minter": things.address,
-            "tokenId": "1", "quantity": "1", "idempotencyKey": key() } })
-        },
-        ..IDS
-    },
-    Example {
-        field: "Mutation.trackCollectionTx",
-        query: "mutation ($input: TrackTxInput!) {
-            it: trackCollectionTx(input: $input) { __typename ... on Problem { code message } } }",
-        given: tracked,
-        ..IDS
-    },
-    Example {
-        field: "Mutation.trackMintTx",
-        query: "mutation ($input: TrackTxInput!) {
-            it: trackMintTx(input: $input) { __typename ... on Problem { code message } } }",
-        given: tracked,
-        ..IDS
-    },
-    Example {
-        field: "Mutation.cancelIntent",
-        query: "mutation ($id: ID!) { it: cancelIntent(id: $id) { __typename ... on Problem { code message } } }",
-        given: |_, things| json!({ "id": things.intent }),
-        ..IDS
     },
     Example {
         field: "Mutation.createMediaUpload",

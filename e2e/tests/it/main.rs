@@ -6,11 +6,17 @@ mod awkward;
 mod client;
 mod count;
 mod crash;
+mod endpoints;
 mod examples;
 mod frontend;
 mod half_login;
+mod intents;
+mod led;
 mod load;
 mod loopback;
+mod market;
+mod once;
+mod operator;
 mod outside;
 mod permissions;
 mod replay;
@@ -32,6 +38,16 @@ const STORIES: &[(&str, Story)] = &[
         client::an_outside_client_logs_in_creates_mints_and_resumes,
     ),
     ("outside_clients_log_in", outside::outside_clients_log_in),
+    ("outside_clients_trade", market::outside_clients_trade),
+    ("intents_end_as_their_transactions_do", intents::intents_end_as_their_transactions_do),
+    (
+        "a_request_is_one_intent_however_often_it_is_asked",
+        once::a_request_is_one_intent_however_often_it_is_asked,
+    ),
+    (
+        "mints_are_ready_though_the_first_endpoint_misbehaves",
+        endpoints::mints_are_ready_though_the_first_endpoint_misbehaves,
+    ),
     ("permissions", permissions::permissions),
     (
         "one_message_opens_one_session_over_four_processes",

@@ -7,12 +7,15 @@ use e2e::Stage;
 
 pub(crate) fn outside_clients_log_in(stage: &Stage) -> anyhow::Result<()> {
     // Each with the number of things that it says are well, so that one which ends early is seen.
-    let clients = [
+    side_by_side(vec![
         ("siwe.mjs", stage.script("siwe.mjs")?, 3),
         ("viem-siwe.mjs", stage.script("viem-siwe.mjs")?, 3),
         ("contract-wallets.mjs", stage.script("contract-wallets.mjs")?, 8),
         ("login.py", stage.python("login.py")?, 3),
-    ];
+    ])
+}
+
+pub(crate) fn side_by_side(clients: Vec<(&'static str, Command, usize)>) -> anyhow::Result<()> {
     // Side by side: a frontend is not alone in the world.
     std::thread::scope(|scope| {
         let running: Vec<_> = clients

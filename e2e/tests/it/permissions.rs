@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     awkward::operator,
     count::free_collection,
-    examples::{EXAMPLES, Example, Shape},
+    examples::{Example, Shape, examples},
     frontend::{Frontend, Person, claims, error_code},
     stolen::open_socket,
 };
@@ -31,6 +31,7 @@ pub(crate) struct Things {
     pub(crate) session: String,
     pub(crate) intent: String,
     pub(crate) upload: String,
+    pub(crate) allowlist: String,
     pub(crate) address: String,
     pub(crate) refresh: String,
 }
@@ -71,7 +72,7 @@ struct Line<'a> {
 pub(crate) fn permissions(stage: &Stage) -> anyhow::Result<()> {
     let table = std::fs::read_to_string(xtask::repository().join("gateway/permissions.txt"))?;
     let lines = read(&table)?;
-    let with_example: BTreeSet<&str> = EXAMPLES.iter().map(|example| example.field).collect();
+    let with_example: BTreeSet<&str> = examples().map(|example| example.field).collect();
     let in_table: BTreeSet<&str> = lines.iter().map(|line| line.field).collect();
     let differing: Vec<_> = with_example.symmetric_difference(&in_table).collect();
     ensure!(differing.is_empty(), "not both in the table and among the examples: {differing:?}");
@@ -98,7 +99,7 @@ pub(crate) fn permissions(stage: &Stage) -> anyhow::Result<()> {
     runtime.block_on(async {
         let before = everything(&world, &victim.0).await?;
         let all = lines.iter().flat_map(|line| {
-            let example = EXAMPLES.iter().find(|example| example.field == line.field);
+            let example = examples().find(|example| example.field == line.field);
             line.words
                 .iter()
                 .zip(&askers)
@@ -157,6 +158,7 @@ async fn someone(frontend: &Frontend, signer: PrivateKeySigner) -> anyhow::Resul
         refresh: person.refresh.clone(),
         intent: String::new(),
         upload: String::new(),
+        allowlist: String::new(),
     };
     let named = frontend
         .ask(
@@ -166,7 +168,7 @@ async fn someone(frontend: &Frontend, signer: PrivateKeySigner) -> anyhow::Resul
         )
         .await?;
     ensure!(named["setWalletLabel"]["__typename"] == "Wallet", "{named}");
-    let example = |field: &str| EXAMPLES.iter().find(|example| example.field == field).context("an example");
+    let example = |field: &str| examples().find(|example| example.field == field).context("an example");
     let public = Public { contract: String::new() };
     let made = async |field: &str| -> anyhow::Result<Value> {
         let example = example(field)?;
@@ -174,7 +176,9 @@ async fn someone(frontend: &Frontend, signer: PrivateKeySigner) -> anyhow::Resul
     };
     let intent = made("Mutation.prepareCreateCollection").await?;
     let upload = made("Mutation.createMediaUpload").await?;
+    let allowlist = made("Mutation.createAllowlist").await?;
     things.intent = text(&intent["it"]["intent"]["id"]).with_context(|| intent.to_string())?;
+    things.allowlist = text(&allowlist["it"]["id"]).with_context(|| allowlist.to_string())?;
     things.upload = text(&upload["it"]["uploadId"]).with_context(|| upload.to_string())?;
     Ok((person, things))
 }
@@ -208,6 +212,7 @@ impl Things {
             session: other(&self.session)?,
             intent: other(&self.intent)?,
             upload: Uuid::now_v7().to_string(),
+            allowlist: other(&self.allowlist)?,
             address: format!("{:#x}", PrivateKeySigner::random().address()),
             refresh: URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()),
         })
@@ -216,7 +221,8 @@ impl Things {
     /// An answer without the names of these things, so that two answers can be compared.
     fn rubbed_out(&self, answer: &Value) -> String {
         let mut text = answer.to_string().to_lowercase();
-        for own in [&self.user, &self.wallet, &self.session, &self.intent, &self.upload, &self.address] {
+        let own = [&self.user, &self.wallet, &self.session, &self.intent, &self.upload, &self.allowlist];
+        for own in own.into_iter().chain([&self.address]) {
             text = text.replace(&own.to_lowercase(), "…");
         }
         text
@@ -229,6 +235,7 @@ async fn everything(world: &World, victim: &Person) -> anyhow::Result<Value> {
         user { username displayName bio version status roles }
         session { id } preferences { theme version }
         wallets { id label isPrimary } walletActivity { nodes { id } }
+        allowlists { nodes { id name count } }
     } intents { nodes { id status } } }";
     world.frontend.ask(Some(&victim.access), query, json!({})).await
 }

@@ -159,6 +159,6 @@ pub(crate) async fn flush(stage: &Stage) -> anyhow::Result<()> {
     Ok(redis::cmd("FLUSHALL").exec_async(&mut connection).await?)
 }
 
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -1,122 +1,19 @@
 //! What a query costs the services, and what becomes of their answers: user and wallet are played by a server that
 //! counts its calls.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeMap;
 
-use async_graphql::{Request, Response};
-use axum::{Router, body::Bytes, extract::State};
-use http::{HeaderMap, HeaderValue, Uri};
-use http_body_util::{BodyExt, Full};
-use ids::{SessionId, UserId, WalletId};
+use ids::{UserId, WalletId};
 use prost::Message;
 use proto::{user::v1 as user, wallet::v1 as wallet};
-use rpc::{Code, Identity, Refusal};
+use rpc::{Code, Refusal};
 use serde_json::{Value, json};
-use testkit::Certs;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::Status;
 
-use super::node;
-use crate::{config, cursor::Seal, loaders::Loaders, peers::Peers, viewer::Viewer};
-
-type Answers = BTreeMap<&'static str, Result<Vec<u8>, Status>>;
-
-/// Services that answer what they were told, whatever is asked.
-#[derive(Clone, Default)]
-struct Played {
-    answers: Arc<Answers>,
-    calls: Arc<Mutex<Vec<String>>>,
-}
-
-async fn play(State(played): State<Played>, uri: Uri, _asked: Bytes) -> axum::response::Response {
-    let name = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
-    let answer = played.answers.get(name.as_str()).cloned();
-    played.calls.lock().unwrap().push(name.clone());
-    match answer.unwrap_or_else(|| Err(Status::internal(format!("{name} is not played")))) {
-        Ok(message) => {
-            let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-            let framed = [&[0][..], &length, &message].concat();
-            let mut trailers = HeaderMap::new();
-            trailers.insert("grpc-status", HeaderValue::from_static("0"));
-            let body = Full::new(Bytes::from(framed)).with_trailers(async { Some(Ok(trailers)) });
-            let body = axum::body::Body::new(body);
-            http::Response::builder().header("content-type", "application/grpc").body(body).unwrap()
-        }
-        Err(status) => status.into_http(),
-    }
-}
-
-struct Fleet {
-    played: Played,
-    peers: Peers,
-    _certs: Certs,
-    _stop: DropGuard,
-}
-
-impl Fleet {
-    async fn start(answers: Answers) -> Fleet {
-        let played = Played { answers: answers.into(), ..Played::default() };
-        let (certs, stop) = (testkit::certs(), CancellationToken::new());
-        let mut urls = Vec::new();
-        for name in ["user", "wallet"] {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            urls.push(format!("https://{}", listener.local_addr().unwrap()));
-            let identity = Identity::load(&certs.settings_for(name)).unwrap();
-            let router = Router::new().fallback(play).with_state(played.clone());
-            tokio::spawn(rpc::serve(listener, identity, router.into(), stop.clone()));
-        }
-        let nowhere: url::Url = "https://127.0.0.1:1".parse().unwrap();
-        let urls = config::Peers {
-            auth: nowhere.clone(),
-            user: urls[0].parse().unwrap(),
-            wallet: urls[1].parse().unwrap(),
-            orchestrator: nowhere.clone(),
-            media: nowhere.clone(),
-            chain_registry: nowhere.clone(),
-            catalog: nowhere.clone(),
-            indexer: nowhere.clone(),
-            subs_worker: nowhere,
-        };
-        let identity = Identity::load(&certs.settings_for("gateway")).unwrap();
-        let peers = Peers::connect(&urls, &identity).unwrap();
-        Fleet { played, peers, _certs: certs, _stop: stop.drop_guard() }
-    }
-
-    async fn ask(&self, query: &str, viewer: Option<&Viewer>) -> Response {
-        let seal = Seal::new(&"a key for tests".to_owned().into());
-        let schema = super::builder().data(self.peers.clone()).data(seal).finish();
-        let mut request = Request::new(query).data(Loaders::new(&self.peers));
-        if let Some(viewer) = viewer {
-            request = request.data(viewer.clone());
-        }
-        schema.execute(request).await
-    }
-
-    async fn data(&self, query: &str, viewer: Option<&Viewer>) -> Value {
-        let answer = self.ask(query, viewer).await;
-        assert!(answer.errors.is_empty(), "{query}: {:?}", answer.errors);
-        answer.data.into_json().unwrap()
-    }
-
-    fn calls(&self) -> Vec<String> {
-        let mut calls = std::mem::take(&mut *self.played.calls.lock().unwrap());
-        calls.sort();
-        calls
-    }
-}
-
-fn viewer(user_id: UserId) -> Viewer {
-    Viewer {
-        user_id,
-        session_id: SessionId::new(),
-        account_id: "eip155:1:0x0707070707070707070707070707070707070707".parse().unwrap(),
-        roles: vec!["user".to_owned()],
-        expires_at: chrono::Utc::now(),
-    }
-}
+use super::{
+    node,
+    played_tests::{Fleet, viewer},
+};
+use crate::viewer::Viewer;
 
 fn row(id: UserId) -> user::User {
     user::User { user_id: id.to_string(), status: "active".to_owned(), version: 3, ..Default::default() }

@@ -1,6 +1,6 @@
 //! Chains, and how far each is read.
 
-use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, Json, Object, Result, SimpleObject};
 use proto::{
     chainregistry::v1::{self as pb, ListChainsRequest},
     indexer::v1::ListCheckpointsRequest,
@@ -8,7 +8,10 @@ use proto::{
 
 use super::{
     node,
-    scalar::{Address, BigInt, ChainId, ChainNumber, DateTime, Hex, Uri, moment_of, ours, text},
+    scalar::{
+        Address, BigInt, ChainId, ChainNumber, DateTime, Hex, Uri, moment, moment_of, ours, ours_or_none,
+        text,
+    },
 };
 use crate::{error::failed, loaders::Loaders, peers::Peers};
 
@@ -22,7 +25,7 @@ pub(crate) struct Currency {
     /// `ETH`.
     symbol: String,
     /// How many decimals its smallest unit has.
-    decimals: u32,
+    pub(crate) decimals: u32,
     /// The token contract; null for the native currency.
     address: Option<Address>,
 }
@@ -45,6 +48,27 @@ pub(crate) struct ChainContract {
     standard: Option<String>,
     /// The block that it is read from.
     start_block: BigInt,
+    /// Where its code is, if it is a proxy.
+    impl_address: Option<Address>,
+    /// The SHA-256 of its interface as JSON, where one is registered: 64 hexadecimal digits.
+    abi_sha256: Option<String>,
+    /// When it was registered.
+    first_seen_at: Option<DateTime>,
+}
+
+/// What a transaction offers for gas on a chain.
+#[derive(SimpleObject, Clone)]
+pub(crate) struct GasPolicy {
+    /// The most that is offered for a unit of gas, in gwei; null where nothing caps it.
+    max_fee_gwei: Option<String>,
+    /// What is offered to who builds the block, in gwei; null where the chain is asked.
+    priority_fee_gwei: Option<String>,
+    /// The observed base fee times this is offered.
+    multiplier: String,
+    /// The base fee that was seen last, in gwei.
+    last_observed_base_fee_gwei: Option<String>,
+    /// When the policy was last changed.
+    updated_at: DateTime,
 }
 
 /// How far a chain is read.
@@ -107,6 +131,29 @@ impl Chain {
         self.0.confirmations
     }
 
+    /// How long a block usually takes, in milliseconds; null where nobody said.
+    async fn block_time_ms(&self) -> Option<BigInt> {
+        (self.0.block_time_millis > 0).then(|| BigInt(amounts::U256::from(self.0.block_time_millis)))
+    }
+
+    /// After so many blocks nothing is taken back any more; null where nobody said.
+    async fn finality_blocks(&self) -> Option<u32> {
+        (self.0.finality_blocks > 0).then_some(self.0.finality_blocks)
+    }
+
+    /// Switches of this chain: an object.
+    async fn features(&self) -> Result<Json<serde_json::Value>> {
+        match self.0.features_json.as_str() {
+            "" => Ok(Json(serde_json::Value::Object(serde_json::Map::new()))),
+            features => ours(features).map(Json),
+        }
+    }
+
+    /// What transactions offer for gas; null where nothing was set.
+    async fn gas_policy(&self) -> Option<GasPolicy> {
+        self.0.gas_policy.as_ref().map(gas_policy)
+    }
+
     /// Grows with every change of the registry.
     async fn registry_version(&self) -> BigInt {
         BigInt(amounts::U256::from(self.0.version))
@@ -129,15 +176,41 @@ impl Chain {
         let found = self.0.contracts.iter().find(|known| known.address.eq_ignore_ascii_case(address));
         found.and_then(|known| text(&known.name))
     }
+
+    /// The currency of that contract, of the native one for an empty address; nothing for one whose decimals nobody knows.
+    pub(crate) fn currency(&self, address: &str) -> Option<Currency> {
+        let native =
+            Currency { symbol: self.0.native_symbol.clone(), decimals: self.0.decimals, address: None };
+        if address.is_empty() {
+            return Some(native);
+        }
+        // The wrapped currency counts as the native one does.
+        let is_wrapped = self.contract_name(address).is_some_and(|name| name == "wrapped_native");
+        let symbol = format!("W{}", native.symbol);
+        is_wrapped.then(|| Currency { symbol, address: address.parse().ok(), ..native })
+    }
 }
 
-fn contract(contract: &pb::Contract) -> Result<ChainContract> {
+pub(crate) fn contract(contract: &pb::Contract) -> Result<ChainContract> {
     Ok(ChainContract {
         name: contract.name.clone(),
         address: ours(&contract.address)?,
         standard: text(&contract.standard),
         start_block: BigInt(amounts::U256::from(contract.start_block)),
+        impl_address: ours_or_none(&contract.impl_address)?,
+        abi_sha256: text(&contract.abi_sha256),
+        first_seen_at: moment(contract.first_seen_time.as_ref()),
     })
+}
+
+fn gas_policy(policy: &pb::GasPolicy) -> GasPolicy {
+    GasPolicy {
+        max_fee_gwei: text(&policy.max_fee_gwei),
+        priority_fee_gwei: text(&policy.priority_fee_gwei),
+        multiplier: policy.multiplier.clone(),
+        last_observed_base_fee_gwei: text(&policy.last_observed_base_fee_gwei),
+        updated_at: moment_of(policy.update_time.as_ref()),
+    }
 }
 
 fn index_status(checkpoint: &proto::indexer::v1::Checkpoint) -> Result<IndexStatus> {

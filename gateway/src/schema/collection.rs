@@ -13,7 +13,13 @@ use super::{
     scalar::{Address, BigInt, ChainId, DateTime, Hex, Uri, moment_of, ours, ours_or_none, text},
     token::{TokenConnection, tokens_of},
 };
-use crate::{cursor::Seal, error::failed, loaders::Loaders, peers::Peers, viewer::Viewer};
+use crate::{
+    cursor::Seal,
+    error::{coded, failed},
+    loaders::{Loaders, Place},
+    peers::Peers,
+    viewer::Viewer,
+};
 
 /// A contract whose tokens are shown together.
 #[derive(Clone)]
@@ -275,6 +281,35 @@ pub(crate) async fn find(context: &Context<'_>, by: By) -> Result<Option<Collect
         Ok(answer) => Ok(answer.into_inner().collection.map(Collection)),
         Err(status) if status.code() == tonic::Code::NotFound => Ok(None),
         Err(status) => Err(failed(&status)),
+    }
+}
+
+/// Where a collection is, by whatever it is named: only what is not a contract has to be looked up.
+pub(crate) async fn place(context: &Context<'_>, by: CollectionBy) -> Result<common::ContractRef> {
+    let unknown = || coded(rpc::Code::NotFound.as_str(), "there is no such collection");
+    let by = match by {
+        CollectionBy::Contract(contract) => return Ok(contract.to_wire()),
+        CollectionBy::Id(id) => {
+            By::Id(node::key::<ids::CollectionId>("Collection", &id).ok_or_else(unknown)?.to_string())
+        }
+        CollectionBy::Slug(slug) => By::Slug(slug),
+    };
+    find(context, by).await?.and_then(|collection| collection.0.contract).ok_or_else(unknown)
+}
+
+/// The collection of that contract, as its viewer may see it, by the request's loader.
+pub(crate) async fn load_at(
+    context: &Context<'_>,
+    contract: &common::ContractRef,
+) -> Option<Result<Collection>> {
+    let place = match (ours(&contract.chain_id), ours(&contract.address)) {
+        (Ok(chain_id), Ok(address)) => Place { chain_id, address },
+        (Err(err), _) | (_, Err(err)) => return Some(Err(err)),
+    };
+    let loader = context.data_unchecked::<Loaders>().collections_at(context.data_opt::<Viewer>());
+    match loader.load_one(place).await {
+        Ok(found) => found.map(|row| Ok(Collection(row))),
+        Err(status) => Some(Err(failed(&status))),
     }
 }
 

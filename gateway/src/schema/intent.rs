@@ -1,15 +1,11 @@
 //! Intents: what a user is about to sign, followed to its end.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject, Subscription, Union};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject, Union};
 use events::intents::IntentUpserted;
-use futures::Stream;
 use ids::IntentId;
-use proto::{
-    common::v1 as common,
-    orchestrator::v1::{
-        self as pb, CancelIntentRequest, GetIntentRequest, IntentStatus as Status, ListIntentsRequest,
-        TrackTxRequest,
-    },
+use proto::orchestrator::v1::{
+    self as pb, CancelIntentRequest, GetIntentRequest, IntentStatus as Status, ListIntentsRequest,
+    TrackTxRequest,
 };
 
 use super::{
@@ -17,24 +13,59 @@ use super::{
     collection::{self, Collection},
     connection::{Page, connection},
     guard::{self, Requires, auth},
-    live::{Say, async_stream},
-    node,
+    intent_status, node,
+    order::{self, Order},
     problem::{self, ConflictProblem, NotFoundProblem, Problem, ProblemCode, ValidationProblem},
     scalar::{Address, ChainId, DateTime, Hex, moment_of, ours, ours_or_none, text},
+    step::{self, TxStep},
     token::{self, Token},
     user::{Role, acting},
 };
 use crate::{
     cursor::Seal,
     error::{coded, failed},
-    live::{Fact, Live, Lost, lost},
+    loaders::Loaders,
     peers::Peers,
     viewer::Viewer,
 };
 
 /// What a user is about to sign, followed from PREPARED to its end.
 #[derive(Clone)]
-pub(crate) struct TxIntent(pub(crate) pb::Intent);
+pub(crate) struct TxIntent {
+    row: pb::Intent,
+    /// Nothing where they did not come with what told of the intent.
+    steps: Option<Vec<pb::Step>>,
+}
+
+impl TxIntent {
+    /// One that came with its steps.
+    pub(crate) fn whole(row: pb::Intent, steps: Vec<pb::Step>) -> TxIntent {
+        TxIntent { row, steps: Some(steps) }
+    }
+
+    fn row(row: pb::Intent) -> TxIntent {
+        TxIntent { row, steps: None }
+    }
+
+    /// One as its event shows it.
+    pub(crate) fn told(fact: &IntentUpserted) -> TxIntent {
+        TxIntent::row(intent_status::of_fact(fact))
+    }
+
+    /// Its number of changes, and whether there will be none any more.
+    pub(crate) fn progress(&self) -> (u64, bool) {
+        (self.row.revision, is_terminal(self.row.status()))
+    }
+
+    /// Its steps, by the request's loader.
+    async fn fetch_steps(&self, context: &Context<'_>) -> Result<Vec<pb::Step>> {
+        let id: IntentId = ours(&self.row.intent_id)?;
+        let loader = context.data_unchecked::<Loaders>().intents(acting(context)?);
+        let found = loader.load_one(id).await.map_err(|status| failed(&status))?;
+        let whole = found.ok_or_else(|| coded(rpc::Code::NotFound.as_str(), "there is no such intent"))?;
+        Ok(whole.steps)
+    }
+}
 
 /// What an intent is for.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +109,7 @@ pub(crate) enum IntentStatus {
     Expired,
 }
 
-/// Why an intent failed.
+/// Why an intent or a step of it failed.
 #[derive(SimpleObject)]
 pub(crate) struct IntentProblem {
     code: ProblemCode,
@@ -87,14 +118,23 @@ pub(crate) struct IntentProblem {
     revert_reason: Option<String>,
 }
 
+impl IntentProblem {
+    /// Nothing where nothing went wrong.
+    pub(crate) fn of_wire(code: &str, message: &str) -> Option<IntentProblem> {
+        let told = text(message).or_else(|| text(code))?;
+        let code = ProblemCode::from_reason(code).unwrap_or(ProblemCode::TxWillFail);
+        Some(IntentProblem { code, revert_reason: text(message), message: told })
+    }
+}
+
 #[Object]
 impl TxIntent {
     pub(crate) async fn id(&self) -> ID {
-        node::id("TxIntent", &self.0.intent_id)
+        node::id("TxIntent", &self.row.intent_id)
     }
 
     async fn kind(&self) -> IntentKind {
-        match self.0.kind() {
+        match self.row.kind() {
             pb::IntentKind::Mint721 => IntentKind::Mint721,
             pb::IntentKind::Mint1155 => IntentKind::Mint1155,
             pb::IntentKind::Approve => IntentKind::Approve,
@@ -109,7 +149,7 @@ impl TxIntent {
     }
 
     async fn status(&self) -> IntentStatus {
-        match self.0.status() {
+        match self.row.status() {
             Status::Prepared | Status::Unspecified => IntentStatus::Prepared,
             Status::Submitted => IntentStatus::Submitted,
             Status::Mined => IntentStatus::Mined,
@@ -124,12 +164,12 @@ impl TxIntent {
     }
 
     async fn chain_id(&self) -> Result<ChainId> {
-        ours(&self.0.chain_id)
+        ours(&self.row.chain_id)
     }
 
     /// Null with an error while the registry cannot be read.
     async fn chain(&self, context: &Context<'_>) -> Option<Result<Chain>> {
-        match ours(&self.0.chain_id) {
+        match ours(&self.row.chain_id) {
             Ok(chain_id) => chain::load(context, chain_id).await,
             Err(err) => Some(Err(err)),
         }
@@ -137,61 +177,73 @@ impl TxIntent {
 
     /// Where a new collection will be.
     async fn preview_address(&self) -> Result<Option<Address>> {
-        ours_or_none(&self.0.preview_address)
+        ours_or_none(&self.row.preview_address)
     }
 
     /// The transaction that is followed now.
     async fn tx_hash(&self) -> Result<Option<Hex>> {
-        ours_or_none(&self.0.tx_hash)
+        ours_or_none(&self.row.tx_hash)
     }
 
     /// Blocks on top of it, its own included.
     async fn confirmations(&self) -> Option<u32> {
-        (self.0.confirmations > 0).then_some(self.0.confirmations)
+        (self.row.confirmations > 0).then_some(self.row.confirmations)
     }
 
     async fn required_confirmations(&self) -> u32 {
-        self.0.required_confirmations
+        self.row.required_confirmations
     }
 
     /// Why it failed.
     async fn problem(&self) -> Option<IntentProblem> {
-        let message = text(&self.0.error_message).or_else(|| text(&self.0.error_code))?;
-        let code = ProblemCode::from_reason(&self.0.error_code).unwrap_or(ProblemCode::TxWillFail);
-        Some(IntentProblem { code, revert_reason: text(&self.0.error_message), message })
+        IntentProblem::of_wire(&self.row.error_code, &self.row.error_message)
+    }
+
+    /// What is signed, in order, and where each of it is; null with an error while it cannot be read.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn steps(&self, context: &Context<'_>) -> Option<Result<Vec<TxStep>>> {
+        let steps = match &self.steps {
+            Some(steps) => steps.clone(),
+            None => match self.fetch_steps(context).await {
+                Ok(steps) => steps,
+                Err(err) => return Some(Err(err)),
+            },
+        };
+        Some(step::steps(steps))
+    }
+
+    /// The order that it makes or is about, once it is stored; null with an error while orders cannot be read.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn order(&self, context: &Context<'_>) -> Option<Result<Order>> {
+        match ours_or_none(&self.row.order_id).transpose()? {
+            Ok(id) => order::load(context, id).await,
+            Err(err) => Some(Err(err)),
+        }
     }
 
     /// The collection that it made or minted from, once it is catalogued.
     async fn collection(&self, context: &Context<'_>) -> Option<Result<Collection>> {
-        use proto::catalog::v1::get_collection_request::By;
-        let contract = self.0.contract.clone()?;
-        collection::find(context, By::Contract(contract)).await.transpose()
+        collection::load_at(context, self.row.contract.as_ref()?).await
     }
 
     /// The tokens that it minted, from MINED on as they are catalogued.
     #[graphql(complexity = "100 + child_complexity")]
     async fn tokens(&self, context: &Context<'_>) -> Option<Result<Vec<Token>>> {
-        let mut tokens = Vec::new();
-        for place in self.0.tokens.iter().take(100).cloned() {
-            match token::find(context, place).await {
-                Ok(found) => tokens.extend(found),
-                Err(err) => return Some(Err(err)),
-            }
-        }
-        Some(Ok(tokens))
+        let found = self.row.tokens.iter().take(100).map(|place| token::load_at(context, place));
+        Some(futures::future::join_all(found).await.into_iter().flatten().collect())
     }
 
     /// When it expires unsigned.
     async fn deadline_at(&self) -> DateTime {
-        moment_of(self.0.deadline.as_ref())
+        moment_of(self.row.deadline.as_ref())
     }
 
     async fn created_at(&self) -> DateTime {
-        moment_of(self.0.create_time.as_ref())
+        moment_of(self.row.create_time.as_ref())
     }
 
     async fn updated_at(&self) -> DateTime {
-        moment_of(self.0.update_time.as_ref())
+        moment_of(self.row.update_time.as_ref())
     }
 }
 
@@ -254,7 +306,7 @@ impl IntentQuery {
         let peers = context.data_unchecked::<Peers>();
         let answer =
             peers.intents.clone().list_intents(asked).await.map_err(|status| failed(&status))?.into_inner();
-        let nodes = answer.intents.into_iter().map(TxIntent).collect();
+        let nodes = answer.intents.into_iter().map(TxIntent::row).collect();
         Ok(IntentConnection::new(seal, &page, nodes, &answer.cursors, answer.has_next))
     }
 }
@@ -264,6 +316,13 @@ pub(crate) struct IntentMutation;
 
 #[Object]
 impl IntentMutation {
+    /// Tells which transaction carries a step: accepted before the transaction can be seen, and compared with what was prepared
+    /// when it can.
+    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
+    async fn track_tx(&self, context: &Context<'_>, input: TrackTxInput) -> Result<TrackTxResult> {
+        track(context, input).await
+    }
+
     /// Tells which transaction creates the collection.
     #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn track_collection_tx(&self, context: &Context<'_>, input: TrackTxInput) -> Result<TrackTxResult> {
@@ -301,7 +360,7 @@ async fn track(context: &Context<'_>, input: TrackTxInput) -> Result<TrackTxResu
 
 fn tracked(answer: Result<Option<pb::Intent>, tonic::Status>) -> Result<TrackTxResult> {
     match answer {
-        Ok(intent) => Ok(TrackTxResult::Intent(Box::new(TxIntent(intent.unwrap_or_default())))),
+        Ok(intent) => Ok(TrackTxResult::Intent(Box::new(TxIntent::row(intent.unwrap_or_default())))),
         Err(status) => match problem::expected(&status)? {
             Problem::Validation(problem) => Ok(TrackTxResult::Validation(problem)),
             Problem::NotFound(problem) => Ok(TrackTxResult::NotFound(problem)),
@@ -311,55 +370,14 @@ fn tracked(answer: Result<Option<pb::Intent>, tonic::Status>) -> Result<TrackTxR
     }
 }
 
-#[derive(Default)]
-pub(crate) struct IntentSubscription;
-
-#[Subscription]
-impl IntentSubscription {
-    /// The intent as it is now, then after every change; ends when the intent has.
-    #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
-    async fn intent_status(
-        &self,
-        context: &Context<'_>,
-        intent_id: ID,
-    ) -> Result<impl Stream<Item = Result<TxIntent>> + use<>> {
-        let viewer = acting(context)?.clone();
-        let not_found = || coded(rpc::Code::NotFound.as_str(), "there is no such intent");
-        let id: IntentId = node::key("TxIntent", &intent_id).ok_or_else(not_found)?;
-        // Watched before it is read: a change in between is seen by the one or by the other.
-        let mut events = context.data_unchecked::<Live>().subscribe();
-        let now = load(context, &viewer, id).await?.ok_or_else(not_found)?;
-        Ok(async_stream(async move |mut say: Say<TxIntent>| {
-            let mut revision = now.0.revision;
-            let mut is_over = is_terminal(now.0.status());
-            say.send(Ok(now)).await;
-            while !is_over {
-                match events.next().await {
-                    Err(Lost) => return say.send(Err(lost())).await,
-                    Ok(event) => {
-                        if let Fact::Intent(fact) = &event.fact {
-                            let is_news = fact.intent_id == id
-                                && fact.created_by == viewer.user_id
-                                && fact.revision as u64 > revision;
-                            if is_news {
-                                let intent = of_fact(fact);
-                                revision = intent.revision;
-                                is_over = is_terminal(intent.status());
-                                say.send(Ok(TxIntent(intent))).await;
-                            }
-                        }
-                    }
-                }
-            }
-        }))
-    }
-}
-
 /// An intent of the viewer's; nothing where it is not theirs.
 pub(crate) async fn load(context: &Context<'_>, viewer: &Viewer, id: IntentId) -> Result<Option<TxIntent>> {
     let asked = rpc::caller::acting(GetIntentRequest { intent_id: id.to_string() }, &viewer.caller());
     match context.data_unchecked::<Peers>().intents.clone().get_intent(asked).await {
-        Ok(answer) => Ok(answer.into_inner().intent.map(TxIntent)),
+        Ok(answer) => {
+            let answer = answer.into_inner();
+            Ok(answer.intent.map(|row| TxIntent::whole(row, answer.steps)))
+        }
         Err(status) if status.code() == tonic::Code::NotFound => Ok(None),
         Err(status) => Err(failed(&status)),
     }
@@ -367,39 +385,4 @@ pub(crate) async fn load(context: &Context<'_>, viewer: &Viewer, id: IntentId) -
 
 fn is_terminal(status: Status) -> bool {
     matches!(status, Status::Ready | Status::Failed | Status::Replaced | Status::Cancelled | Status::Expired)
-}
-
-/// The intent as its event shows it.
-fn of_fact(fact: &IntentUpserted) -> pb::Intent {
-    let at = |at: chrono::DateTime<chrono::Utc>| Some(super::scalar::to_timestamp(DateTime(at)));
-    let chain_id = fact.chain_id.to_string();
-    let contract = fact
-        .contract
-        .map(|contract| common::ContractRef { chain_id: chain_id.clone(), address: contract.to_lower() });
-    let tokens = fact.contract.iter().flat_map(|contract| {
-        fact.token_ids.iter().map(|token_id| common::TokenRef {
-            chain_id: chain_id.clone(),
-            address: contract.to_lower(),
-            token_id: token_id.to_string(),
-        })
-    });
-    pb::Intent {
-        intent_id: fact.intent_id.to_string(),
-        kind: pb::IntentKind::from_str_name(&format!("INTENT_KIND_{}", fact.kind)).unwrap_or_default().into(),
-        status: Status::from_str_name(&format!("INTENT_STATUS_{}", fact.status)).unwrap_or_default().into(),
-        preview_address: String::new(),
-        tx_hash: fact.tx_hash.map(|hash| hash.to_string()).unwrap_or_default(),
-        created_by: fact.created_by.to_string(),
-        error_code: fact.error_code.clone().unwrap_or_default(),
-        error_message: fact.error_message.clone().unwrap_or_default(),
-        deadline: at(fact.deadline_at),
-        create_time: at(fact.created_at),
-        update_time: at(fact.updated_at),
-        tokens: tokens.collect(),
-        contract,
-        revision: fact.revision as u64,
-        confirmations: fact.confirmations.unwrap_or_default(),
-        required_confirmations: fact.required_confirmations,
-        chain_id,
-    }
 }

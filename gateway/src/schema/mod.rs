@@ -1,6 +1,9 @@
 //! The GraphQL schema: one subject a file, each with its types, queries, mutations and subscriptions.
 
 mod admin;
+mod allowlist;
+#[cfg(test)]
+mod allowlist_tests;
 mod approval;
 mod auth;
 #[cfg(test)]
@@ -13,16 +16,34 @@ mod guard;
 #[cfg(test)]
 mod guard_tests;
 mod intent;
+mod intent_status;
 mod live;
 mod media;
+mod mint_eligibility;
+mod money;
 pub(crate) mod node;
+mod order;
+#[cfg(test)]
+mod played_tests;
 mod preferences;
-mod prepare;
+mod prepare_approval;
+mod prepare_collection;
+mod prepare_mint;
+mod prepare_order;
+mod prepare_trade;
+mod prepared;
 mod problem;
 mod profile;
+mod registry;
+mod registry_audit;
+#[cfg(test)]
+mod registry_tests;
 pub(crate) mod scalar;
 pub(crate) mod session;
+mod step;
 mod token;
+#[cfg(test)]
+mod trade_tests;
 mod user;
 mod user_stats;
 mod viewer;
@@ -47,6 +68,10 @@ pub(crate) struct Query(
     collection::CollectionQuery,
     token::TokenQuery,
     intent::IntentQuery,
+    mint_eligibility::MintEligibilityQuery,
+    order::OrderQuery,
+    allowlist::AllowlistQuery,
+    registry_audit::RegistryAuditQuery,
 );
 
 /// Everything that can be done.
@@ -58,14 +83,20 @@ pub(crate) struct Mutation(
     follow::FollowMutation,
     wallet::WalletMutation,
     admin::AdminMutation,
-    prepare::PrepareMutation,
+    registry::RegistryMutation,
+    prepare_collection::PrepareCollectionMutation,
+    prepare_mint::PrepareMintMutation,
+    prepare_approval::PrepareApprovalMutation,
+    prepare_order::PrepareOrderMutation,
+    prepare_trade::PrepareTradeMutation,
+    allowlist::AllowlistMutation,
     intent::IntentMutation,
     media::MediaMutation,
 );
 
 /// Everything that can be watched.
 #[derive(MergedSubscription, Default)]
-pub(crate) struct Subscription(intent::IntentSubscription, live::LiveSubscription);
+pub(crate) struct Subscription(intent_status::IntentSubscription, live::LiveSubscription);
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())

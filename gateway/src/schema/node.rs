@@ -2,12 +2,15 @@
 
 use async_graphql::{Context, ID, Interface, Object, Result};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ids::{ChainId, CollectionId, IntentId, SessionId, TokenRowId, UserId, WalletId};
+use ids::{ChainId, CollectionId, IntentId, OrderId, SessionId, TokenRowId, UserId, WalletId};
+use uuid::Uuid;
 
 use super::{
+    allowlist::{self, Allowlist},
     chain::Chain,
     collection::Collection,
     intent::TxIntent,
+    order::{self, Order},
     session::{self, Session},
     token::Token,
     user::User,
@@ -33,6 +36,8 @@ pub(crate) enum Node {
     TxIntent(TxIntent),
     Wallet(Wallet),
     Session(Box<Session>),
+    Order(Box<Order>),
+    Allowlist(Allowlist),
 }
 
 /// The opaque id of an entity.
@@ -70,10 +75,11 @@ impl NodeQuery {
     }
 }
 
-/// What it costs to find entities: those of one owner take a call each, the others share one.
+/// What it costs to find entities: those of one owner and orders take a call each, the others share one.
 fn weight(ids: &[ID]) -> usize {
-    let is_single =
-        |id: &ID| key::<IntentId>("TxIntent", id).is_some() || key::<SessionId>("Session", id).is_some();
+    let is_single = |id: &ID| {
+        ["TxIntent", "Session", "Order", "Allowlist"].iter().any(|kind| key::<Uuid>(kind, id).is_some())
+    };
     ids.iter().map(|id| if is_single(id) { 10 } else { 1 }).sum()
 }
 
@@ -108,6 +114,13 @@ async fn find(context: &Context<'_>, id: &str) -> Result<Option<Node>> {
         let found = session::own(context, viewer, key).await?;
         return Ok(found.map(|session| Node::Session(Box::new(session))));
     }
+    if let Some(key) = key::<OrderId>("Order", id) {
+        return Ok(order::load(context, key).await.transpose()?.map(|order| Node::Order(Box::new(order))));
+    }
+    if let Some(key) = key::<Uuid>("Allowlist", id) {
+        let Some(viewer) = context.data_opt::<Viewer>() else { return Ok(None) };
+        return Ok(allowlist::load(context, viewer, key).await?.map(Node::Allowlist));
+    }
     Ok(None)
 }
 
@@ -119,6 +132,7 @@ mod tests {
     fn what_takes_a_call_of_its_own_weighs_more() {
         assert_eq!(weight(&[id("User", UserId::new()), id("Session", SessionId::new())]), 11);
         assert_eq!(weight(&[id("TxIntent", IntentId::new()), ID("nonsense".to_owned())]), 11);
+        assert_eq!(weight(&[id("Order", OrderId::new()), id("Allowlist", Uuid::now_v7())]), 20);
     }
 
     #[test]

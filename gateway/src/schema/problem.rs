@@ -4,6 +4,7 @@ use async_graphql::{Enum, Error, Interface, SimpleObject};
 use rpc::Code;
 use tonic::Status;
 
+use super::scalar::{Hex, text};
 use crate::error::failed;
 
 /// Why something expected went wrong: a closed list, shared with the services' reasons.
@@ -22,9 +23,21 @@ pub(crate) enum ProblemCode {
     ChainDisabled,
     ContractUnknown,
     MintNotOpen,
+    MintPaused,
     MintLimitReached,
     SoldOut,
     NotAllowlisted,
+    /// It costs something else than you were shown.
+    PriceChanged,
+    InsufficientBalance,
+    NotOwner,
+    /// The exchange may not move what is to be paid or handed over.
+    NotApproved,
+    OrderFilled,
+    OrderCancelled,
+    OrderExpired,
+    /// The exchange does not take the order as it is.
+    OrderInvalid,
     TxWillFail,
     TxMismatch,
     IntentExpired,
@@ -158,6 +171,21 @@ pub(crate) struct TxWillFailProblem {
     message: String,
     /// What the contract said, where it said something.
     revert_reason: Option<String>,
+    /// The same as it came from the chain: the ABI encoding of the contract's error.
+    revert_data: Option<Hex>,
+}
+
+impl TxWillFailProblem {
+    /// The status has no room for what the contract said but among the fields that are wrong.
+    fn new(code: ProblemCode, message: String, said: &[rpc::Violation]) -> TxWillFailProblem {
+        let find = |path: &str| said.iter().find(|part| part.path == path).map(|part| part.message.as_str());
+        TxWillFailProblem {
+            code,
+            message,
+            revert_reason: find("revert_reason").and_then(text),
+            revert_data: find("revert_data").and_then(|data| data.parse().ok()),
+        }
+    }
 }
 
 /// The problem that a failed call tells of, or the error that it is.
@@ -178,7 +206,7 @@ pub(crate) fn expected(status: &Status) -> Result<Problem, Error> {
             Problem::Forbidden(ForbiddenProblem { code: named.unwrap_or(ProblemCode::Forbidden), message })
         }
         (Code::Conflict, Some(code)) if foretells_failure(code) => {
-            Problem::TxWillFail(TxWillFailProblem { code, revert_reason: Some(message.clone()), message })
+            Problem::TxWillFail(TxWillFailProblem::new(code, message, &problem.violations))
         }
         (Code::Conflict, named) => {
             Problem::Conflict(ConflictProblem { code: named.unwrap_or(ProblemCode::Conflict), message })
@@ -227,9 +255,31 @@ pub(crate) fn is_of_siwe(status: &Status) -> bool {
     )
 }
 
+/// Whether the code says that the chain would refuse what is asked.
 fn foretells_failure(code: ProblemCode) -> bool {
-    use ProblemCode::{MintLimitReached, MintNotOpen, NotAllowlisted, SoldOut, TxWillFail};
-    matches!(code, MintNotOpen | MintLimitReached | SoldOut | NotAllowlisted | TxWillFail)
+    use ProblemCode::{
+        InsufficientBalance, MintLimitReached, MintNotOpen, MintPaused, NotAllowlisted, NotApproved,
+        NotOwner, OrderCancelled, OrderExpired, OrderFilled, OrderInvalid, PriceChanged, SignatureInvalid,
+        SoldOut, TxWillFail,
+    };
+    matches!(
+        code,
+        InsufficientBalance
+            | MintLimitReached
+            | MintNotOpen
+            | MintPaused
+            | NotAllowlisted
+            | NotApproved
+            | NotOwner
+            | OrderCancelled
+            | OrderExpired
+            | OrderFilled
+            | OrderInvalid
+            | PriceChanged
+            | SignatureInvalid
+            | SoldOut
+            | TxWillFail
+    )
 }
 
 fn violation(violation: rpc::Violation) -> Violation {
@@ -263,6 +313,32 @@ mod tests {
     fn reasons_of_services_are_codes_of_the_api() {
         assert_eq!(ProblemCode::from_reason("NONCE_USED"), Some(ProblemCode::NonceUsed));
         assert_eq!(ProblemCode::from_reason("SOMETHING_ELSE"), None);
+    }
+
+    #[test]
+    fn what_the_chain_would_refuse_tells_what_the_contract_said() {
+        for reason in ["MINT_PAUSED", "PRICE_CHANGED", "INSUFFICIENT_BALANCE", "NOT_OWNER", "NOT_APPROVED"]
+            .into_iter()
+            .chain(["ORDER_FILLED", "ORDER_CANCELLED", "ORDER_EXPIRED", "ORDER_INVALID", "SIGNATURE_INVALID"])
+        {
+            let refusal = rpc::Refusal::new(Code::Conflict, reason, "no");
+            let refusal = refusal.violation("revert_reason", "REVERT", "StageSoldOut(10, 10)");
+            let refusal = refusal.violation("revert_data", "REVERT", "0x0102");
+            let Ok(Problem::TxWillFail(problem)) = expected(&refusal.into()) else { panic!("{reason}") };
+            assert_eq!(Some(problem.code), ProblemCode::from_reason(reason));
+            assert_eq!(problem.revert_reason.as_deref(), Some("StageSoldOut(10, 10)"));
+            assert_eq!(problem.revert_data, Some(Hex(vec![1, 2])));
+        }
+        let silent = rpc::Refusal::new(Code::Conflict, "NOT_APPROVED", "no").into();
+        let Ok(Problem::TxWillFail(silent)) = expected(&silent) else { panic!("no such problem") };
+        assert_eq!((silent.revert_reason, silent.revert_data), (None, None));
+    }
+
+    #[test]
+    fn a_version_that_is_gone_is_a_conflict_of_its_own_code() {
+        let stale = rpc::Refusal::new(Code::Conflict, "STALE_VERSION", "no").into();
+        let Ok(Problem::Conflict(problem)) = expected(&stale) else { panic!("no such problem") };
+        assert_eq!(problem.code, ProblemCode::StaleVersion);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     cursor::Seal,
     error::{coded, failed},
-    loaders::Loaders,
+    loaders::{Loaders, Place, TokenPlace},
     peers::Peers,
 };
 
@@ -37,6 +37,21 @@ pub(crate) struct TokenRef {
     chain_id: ChainId,
     address: Address,
     token_id: BigInt,
+}
+
+impl TokenRef {
+    pub(crate) fn to_wire(&self) -> common::TokenRef {
+        common::TokenRef {
+            chain_id: self.chain_id.0.to_string(),
+            address: self.address.0.to_lower(),
+            token_id: self.token_id.0.to_string(),
+        }
+    }
+
+    /// The contract, and the number inside it.
+    pub(crate) fn apart(self) -> (ContractRef, Option<BigInt>) {
+        (ContractRef { chain_id: self.chain_id, address: self.address }, Some(self.token_id))
+    }
 }
 
 /// How a token is named.
@@ -165,11 +180,7 @@ impl TokenQuery {
     async fn token(&self, context: &Context<'_>, by: TokenBy) -> Option<Result<Token>> {
         match by {
             TokenBy::Id(id) => load(context, node::key("Token", &id)?).await,
-            TokenBy::Contract(TokenRef { chain_id, address, token_id }) => {
-                let common::ContractRef { chain_id, address } = ContractRef { chain_id, address }.to_wire();
-                let place = common::TokenRef { chain_id, address, token_id: token_id.0.to_string() };
-                find(context, place).await.transpose()
-            }
+            TokenBy::Contract(place) => find(context, place.to_wire()).await.transpose(),
         }
     }
 
@@ -245,6 +256,18 @@ pub(crate) async fn fetch(peers: &Peers, place: common::TokenRef) -> Result<Opti
         Ok(answer) => Ok(answer.into_inner().token.map(Token)),
         Err(status) if status.code() == tonic::Code::NotFound => Ok(None),
         Err(status) => Err(failed(&status)),
+    }
+}
+
+/// The token of that contract and number, by the request's loader.
+pub(crate) async fn load_at(context: &Context<'_>, place: &common::TokenRef) -> Option<Result<Token>> {
+    let place = match (ours(&place.chain_id), ours(&place.address), ours(&place.token_id)) {
+        (Ok(chain_id), Ok(address), Ok(token_id)) => TokenPlace { at: Place { chain_id, address }, token_id },
+        (Err(err), ..) | (_, Err(err), _) | (.., Err(err)) => return Some(Err(err)),
+    };
+    match context.data_unchecked::<Loaders>().tokens_at.load_one(place).await {
+        Ok(found) => found.map(|row| Ok(Token(row))),
+        Err(status) => Some(Err(failed(&status))),
     }
 }
 

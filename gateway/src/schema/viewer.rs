@@ -3,6 +3,7 @@
 use async_graphql::{Context, Object, Result};
 
 use super::{
+    allowlist::{self, AllowlistConnection},
     guard::auth,
     preferences::{self, Preferences},
     session::{self, LoginEventConnection, Session},
@@ -66,5 +67,16 @@ impl Viewer {
         after: Option<String>,
     ) -> Option<Result<WalletActivityConnection>> {
         Some(wallet_activity::list(context, self, first, after).await)
+    }
+
+    /// Your allowlists, newest first; null with an error while they cannot be read.
+    #[graphql(complexity = "10 + first.unwrap_or(20).clamp(1, 100) as usize * child_complexity / 4")]
+    async fn allowlists(
+        &self,
+        context: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> Option<Result<AllowlistConnection>> {
+        Some(allowlist::lists(context, self, first, after).await)
     }
 }

@@ -12,8 +12,6 @@ use alloy::eips::BlockId;
 use evm::{Node, NodeError};
 use ids::{AccountId, ChainId};
 use prometheus::{IntCounterVec, register_int_counter_vec};
-use proto::chainregistry::v1::chain_registry_service_client::ChainRegistryServiceClient;
-use rpc::Channel;
 
 use self::{
     nodes::{HEADER_LIMITS, Nodes},
@@ -76,8 +74,8 @@ pub(crate) struct Contracts {
 }
 
 impl Contracts {
-    pub(crate) fn new(registry: ChainRegistryServiceClient<Channel>, limits: Limits) -> Contracts {
-        Contracts { nodes: Nodes::new(registry), limits }
+    pub(crate) fn new(chains: ::chains::Chains, limits: Limits) -> Contracts {
+        Contracts { nodes: Nodes::new(chains), limits }
     }
 
     /// Asks the account whether it signed the message. Fails only where its chain could not be asked.

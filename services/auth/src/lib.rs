@@ -4,7 +4,7 @@
 //! |          | ListLoginEvents, SetIntentContext, GetJwks, ListRevocations, RotateSigningKey          |
 //! | door in  | `consumer.rs`: auth.users.changed, auth.wallets.changed                                |
 //! | door out | `auth.events`: user.logged_in, session.revoked                                         |
-//! | asks     | wallet.ResolveAccounts, wallet.UpsertLink, user.EnsureUser, chain-registry.ListChains and ListEndpoints |
+//! | asks     | wallet.ResolveAccounts, wallet.UpsertLink, user.EnsureUser, chain-registry.WatchSnapshot |
 //! | asks     | nodes of a chain, about what no key signed                                             |
 //! | owns     | `auth_db`; `siwe:nonce:*` and `session:blacklist:*` as mirrors of it; `rate:auth:*`   |
 //! | promises | a nonce opens one session at most; a known account signs in while every other service is down |
@@ -41,6 +41,7 @@ mod verify_siwe;
 mod who_is;
 
 pub use config::{Config, Limits, PeerUrls};
+use proto::chainregistry::v1::chain_registry_service_client::ChainRegistryServiceClient;
 
 /// The schema of `auth_db`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -66,8 +67,10 @@ pub async fn serve(listen: rpc::Listen, config: Config, mut process: launch::Pro
     let bus = bus::Bus::connect(&config.amqp_url, &mut process);
     let stopping = process.stopping();
     let limits = limit::Limits::open(config.limits, &config.redis_url)?;
-    let mut peers = peers::Peers::of(&config.peers, &identity, limits.clone())?;
-    peers.chains.keep_in(db.clone());
+    let registry = rpc::channel("chain-registry", &config.peers.chain_registry, &identity)?;
+    let (told, watching) =
+        ::chains::Chains::watch(ChainRegistryServiceClient::new(registry), stopping.clone());
+    let peers = peers::Peers::of(&config.peers, &identity, limits.clone(), told, db.clone())?;
     let max_age = chrono::TimeDelta::days(config.key_max_age_days.into());
     let keys = signing_key::Keyring::open(db.clone(), max_age).await?;
     let keys_every = std::time::Duration::from_secs(config.key_reload_secs.into());
@@ -80,7 +83,9 @@ pub async fn serve(listen: rpc::Listen, config: Config, mut process: launch::Pro
     process.task("users", consumer::users(bus.clone(), db.clone(), mirror.clone(), stopping.clone()));
     process.task("wallets", consumer::wallets(bus, db.clone(), mirror, stopping.clone()));
     process.task("signing keys", keys.run(keys_every, stopping.clone()));
-    process.task("chains", try_out(chains, stopping.clone()));
+    process.task("chains", watching);
+    process.task("known chains", chains.0.clone().keep(stopping.clone()));
+    process.task("contract accounts", try_out(chains, stopping.clone()));
     process.task("contract sessions", asker.run(stopping.clone()));
     process.task("sweep", sweep::run(db, stopping.clone()));
     process.task("grpc", rpc::serve(listen, identity, door.routes(), stopping));

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use ids::{AccountId, UserId, WalletId};
 use proto::{
-    chainregistry::v1::chain_registry_service_client::ChainRegistryServiceClient,
     user::v1::{EnsureUserRequest, user_service_client::UserServiceClient},
     wallet::v1::{ResolveAccountsRequest, UpsertLinkRequest, wallet_service_client::WalletServiceClient},
 };
 use rpc::{Channel, Code, Problem};
+use sqlx::PgPool;
 use tonic::Status;
 
 use crate::{
@@ -41,14 +41,19 @@ pub(crate) struct Ensured {
 }
 
 impl Peers {
-    pub(crate) fn of(urls: &PeerUrls, identity: &rpc::Identity, limits: Limits) -> anyhow::Result<Peers> {
-        let registry =
-            ChainRegistryServiceClient::new(rpc::channel("chain-registry", &urls.chain_registry, identity)?);
+    /// `told` is what the registry tells of the chains; `db` keeps which are enabled.
+    pub(crate) fn of(
+        urls: &PeerUrls,
+        identity: &rpc::Identity,
+        limits: Limits,
+        told: ::chains::Chains,
+        db: PgPool,
+    ) -> anyhow::Result<Peers> {
         Ok(Peers {
             user: UserServiceClient::new(rpc::channel("user", &urls.user, identity)?),
             wallet: WalletServiceClient::new(rpc::channel("wallet", &urls.wallet, identity)?),
-            chains: Chains::new(registry.clone()),
-            contracts: Contracts::new(registry, limits),
+            chains: Chains::new(told.clone(), db),
+            contracts: Contracts::new(told, limits),
         })
     }
 

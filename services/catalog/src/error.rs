@@ -23,6 +23,9 @@ pub(crate) enum Error {
     /// Another intent has announced the same contract.
     #[error("the contract is announced by another intent")]
     Announced,
+    /// What was signed never changes.
+    #[error("an order of this hash is stored with other contents")]
+    OtherOrder,
     /// Somebody changed the row between two statements; the next attempt meets a settled state.
     #[error("the row changed meanwhile")]
     Changed,
@@ -50,7 +53,9 @@ impl From<Error> for Status {
             Error::Field { path, message } => Refusal::field(path, "INVALID", message).into(),
             Error::BadCursor => Refusal::new(Code::BadInput, "BAD_CURSOR", err.to_string()).into(),
             Error::NotFound(_) => Refusal::new(Code::NotFound, "NOT_FOUND", err.to_string()).into(),
-            Error::Announced => Refusal::new(Code::Conflict, "CONFLICT", err.to_string()).into(),
+            Error::Announced | Error::OtherOrder => {
+                Refusal::new(Code::Conflict, "CONFLICT", err.to_string()).into()
+            }
             Error::Changed => Refusal::new(Code::Unavailable, "UNAVAILABLE", "try again").into(),
             Error::Store(_) | Error::Stored(_) | Error::Amount => rpc::internal(err),
         }

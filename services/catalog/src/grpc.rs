@@ -1,9 +1,12 @@
 //! The door in for calls: parse, call, reply.
 
+mod order;
 mod picture;
 
+use amounts::U256;
 use bigdecimal::BigDecimal;
-use ids::{Address, ChainId, CollectionId, IntentId, TokenId, TokenRowId};
+use chrono::Utc;
+use ids::{Address, ChainId, CollectionId, IntentId, OrderId, TokenId, TokenRowId};
 use proto::{
     catalog::v1::{
         catalog_service_server::{CatalogService, CatalogServiceServer},
@@ -20,14 +23,17 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
+    list_holders_at::{count_moves, list_holders_at},
     model::{self, Pending},
     position::{After, Newest, Number, Place, cut, page_size},
+    put_order::put_order,
     put_pending_collection::put_pending_collection,
     remove_pending_collection::remove_pending_collection,
-    store::{collections, owners, reads},
+    store::{collections, orders, owners, reads},
 };
 
 const MOST_IDS: usize = 100;
+const MOST_HOLDERS: i32 = 10_000;
 
 /// The calls, without the guard in front of them: who may make which is the server's to know.
 pub fn routes(db: PgPool) -> Routes {
@@ -232,6 +238,81 @@ impl CatalogService for Door {
         let found = owners::count_holdings(&self.db, &holders).await.map_err(Error::from)?;
         let owners = asked.into_iter().zip(&found).map(|(address, held)| picture::owner_stats(address, held));
         Ok(Response::new(OwnerStatsResponse { owners: owners.collect() }))
+    }
+
+    async fn put_order(
+        &self,
+        request: Request<PutOrderRequest>,
+    ) -> Result<Response<PutOrderResponse>, Status> {
+        let wire = request.into_inner().order.ok_or(Error::field("order", "is missing"))?;
+        let stored = put_order(&self.db, &order::told(wire)?).await?;
+        Ok(Response::new(PutOrderResponse { order: Some(order::order(&stored, Utc::now())?) }))
+    }
+
+    async fn get_order(
+        &self,
+        request: Request<GetOrderRequest>,
+    ) -> Result<Response<GetOrderResponse>, Status> {
+        let id: OrderId = parse("id", &request.into_inner().id)?;
+        let found = orders::find_order(&self.db, id.0).await.map_err(Error::from)?;
+        let found = found.ok_or(Error::NotFound("order"))?;
+        Ok(Response::new(GetOrderResponse { order: Some(order::order(&found, Utc::now())?) }))
+    }
+
+    async fn list_orders(
+        &self,
+        request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        let ask = request.into_inner();
+        let size = page_size(ask.page_size)?;
+        let before: Newest = ask.page_token.parse()?;
+        let wanted = order::wanted(&ask)?;
+        let found = orders::list_orders(&self.db, &wanted, before, more(size)).await;
+        let (rows, has_next) = cut(found.map_err(Error::from)?, size);
+        Ok(Response::new(ListOrdersResponse {
+            cursors: rows.iter().map(|row| Newest::after_order(row).to_string()).collect(),
+            orders: rows.iter().map(|row| order::order(row, wanted.now)).collect::<Result<_, _>>()?,
+            has_next,
+        }))
+    }
+
+    async fn list_holders_at(
+        &self,
+        request: Request<ListHoldersAtRequest>,
+    ) -> Result<Response<ListHoldersAtResponse>, Status> {
+        let ask = request.into_inner();
+        let contract = ask.collection.as_ref().ok_or(Error::field("collection", "is missing"))?;
+        let (chain_id, address) = contract_of("collection", contract)?;
+        if !(1..=MOST_HOLDERS).contains(&ask.page_size) {
+            return Err(Error::field("page_size", "must be between 1 and 10000").into());
+        }
+        let least = match ask.min_quantity.as_str() {
+            "" => U256::ONE,
+            text => order::amount("min_quantity", text)?,
+        };
+        if least.is_zero() {
+            return Err(Error::field("min_quantity", "must be at least 1").into());
+        }
+        let After(after) = ask.page_token.parse()?;
+        let collection = model::collection_row(chain_id, address);
+        let moves = match ask.moves_from_block {
+            0 => 0,
+            first => count_moves(&self.db, collection, (first, ask.block_number)).await?,
+        };
+        let (held, next) = list_holders_at(
+            &self.db,
+            collection,
+            ask.block_number,
+            least,
+            Address::from_slice(&after).ok(),
+            ask.page_size.into(),
+        )
+        .await?;
+        Ok(Response::new(ListHoldersAtResponse {
+            holders: held.into_iter().map(picture::holder).collect(),
+            next_page_token: next.map(|end| end.to_lower()).unwrap_or_default(),
+            moves,
+        }))
     }
 }
 

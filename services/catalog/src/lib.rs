@@ -1,8 +1,8 @@
 //! **catalog** is what people see of collections and tokens, computed from the chain's events in any order.
 //!
-//! | door in  | `consumer.rs`: every `catalog.*` queue; `grpc.rs`: the read API, PutPendingCollection, RemovePendingCollection |
+//! | door in  | `consumer.rs`: every `catalog.*` queue; `grpc.rs`: the read API, PutPendingCollection, RemovePendingCollection, PutOrder |
 //! | door out | `collections.domain`, `mints.domain`: upserted; `media`: ResolveMetadata                |
-//! | owns     | `catalog_db`: the ledger, collections and their parts, tokens, balances, figures, metadata jobs |
+//! | owns     | `catalog_db`: the ledger, collections and their parts, tokens, balances, figures, metadata jobs, orders |
 //! | promises | whatever the order, duplication or retraction of events, the tables equal a recomputation |
 //! |          | from the ledger; what changed is told once, with a revision that only grows              |
 
@@ -14,9 +14,11 @@ mod config;
 mod consumer;
 mod error;
 mod grpc;
+mod list_holders_at;
 mod model;
 mod peers;
 mod position;
+mod put_order;
 mod put_pending_collection;
 mod record;
 mod record_only;

@@ -3,12 +3,14 @@
 mod collection;
 mod difference;
 mod entry;
+mod order;
 mod text;
 mod token;
 
 pub(crate) use collection::{Aspect, Birth, Collection, Pending, Picture, Told, slug};
 pub use difference::Difference;
 pub(crate) use entry::{Entry, Kind, Mark, Moved, Origin, deciding};
+pub(crate) use order::{Order, Side, Signed, Standing, State, ToldOrder, marketplace_row, order_row};
 pub(crate) use text::{clean, without_nul};
 pub(crate) use token::{Activity, Held, Holding, Token};
 

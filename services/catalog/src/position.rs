@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     error::Error,
-    model::{Activity, Collection, Holding, Token},
+    model::{Activity, Collection, Holding, Order, Token},
 };
 
 /// How many rows a page has: 1 to 100.
@@ -28,7 +28,7 @@ pub(crate) fn cut<T>(mut rows: Vec<T>, page_size: usize) -> (Vec<T>, bool) {
     (rows, has_next)
 }
 
-/// In a list of collections, newest first.
+/// In a list of collections or of orders, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Newest {
     micros: i64,
@@ -66,6 +66,11 @@ fn moment(micros: i64) -> DateTime<Utc> {
 impl Newest {
     /// After this row.
     pub(crate) fn after(row: &Collection) -> Newest {
+        Newest { micros: row.created_at.timestamp_micros(), id: row.id }
+    }
+
+    /// After this order.
+    pub(crate) fn after_order(row: &Order) -> Newest {
         Newest { micros: row.created_at.timestamp_micros(), id: row.id }
     }
 

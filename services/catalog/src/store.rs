@@ -6,8 +6,10 @@
 
 pub(crate) mod audit;
 pub(crate) mod collections;
+pub(crate) mod holders;
 pub(crate) mod ledger;
 pub(crate) mod metadata;
+pub(crate) mod orders;
 pub(crate) mod owners;
 pub(crate) mod reads;
 pub(crate) mod tokens;

@@ -1,6 +1,7 @@
 //! Where a chain answers, and what makes that right. The URL may hold a key: nothing here shows it.
 
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::model::{Violation, violation};
 
@@ -19,12 +20,30 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// As the chain's client takes it.
+    pub(crate) fn dialled(&self) -> Result<evm::Endpoint, evm::InvalidEndpoint> {
+        let endpoint = evm::Endpoint::parse(&self.url, &self.auth_type, self.priority, self.weight)?;
+        Ok(endpoint.with_rate_limit(self.rate_limit))
+    }
+
+    fn parse_url(&self) -> Result<Url, &'static str> {
+        if self.url.len() > URL_MAX_CHARS {
+            return Err("must be at most 2048 characters");
+        }
+        // The parser leaves them out without a word, and then what is stored is another text than what is dialled.
+        if self.url.chars().any(|char| char.is_control() || char.is_whitespace()) {
+            return Err("must hold no white space and no control characters");
+        }
+        let url = self.url.parse::<Url>().map_err(|_| "must be a URL")?;
+        let is_dialled = matches!(url.scheme(), "http" | "https" | "ws" | "wss");
+        let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+        if is_dialled && has_host { Ok(url) } else { Err("must be http, https, ws or wss with a host") }
+    }
+
     /// For the audit: everything but the URL's path, query and fragment, where keys are.
     pub(crate) fn redacted(&self) -> Value {
-        let host = evm::Endpoint::parse(&self.url, "none", 0, 1)
-            .ok()
-            .and_then(|endpoint| endpoint.url.host_str().map(str::to_owned))
-            .unwrap_or_default();
+        let url = self.url.parse::<Url>().ok();
+        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
         json!({
             "host": host, "priority": self.priority, "weight": self.weight, "authType": self.auth_type,
             "rateLimit": self.rate_limit, "active": self.active,
@@ -46,13 +65,14 @@ pub(crate) fn endpoint_violations(endpoints: &[Endpoint]) -> Vec<Violation> {
         };
         let is_known = matches!(endpoint.auth_type.as_str(), "none" | "url" | "header");
         need(is_known, "auth_type", "must be none, url or header");
-        match endpoint.url.starts_with("ws") {
-            true => need(endpoint.url.len() <= URL_MAX_CHARS, "url", "must be at most 2048 characters"),
-            // The message names no part of the URL.
-            false => match evm::Endpoint::parse(&endpoint.url, &endpoint.auth_type, 0, 1) {
-                Ok(_) => need(endpoint.url.len() <= URL_MAX_CHARS, "url", "must be at most 2048 characters"),
-                Err(err) => need(false, "url", &err.to_string()),
-            },
+        // The message names no part of the URL.
+        match endpoint.parse_url() {
+            Ok(url) if url.scheme().starts_with("http") => {
+                let dialled = endpoint.dialled().map_err(|err| err.to_string());
+                need(dialled.is_ok(), "url", &dialled.err().unwrap_or_default());
+            }
+            Ok(_) => {}
+            Err(why) => need(false, "url", why),
         }
         need((1..=1000).contains(&endpoint.weight), "weight", "must be 1 to 1000");
         need(endpoint.rate_limit >= 0, "rate_limit", "must not be negative");
@@ -80,10 +100,27 @@ mod tests {
             endpoint_violations(&[endpoint("http://127.0.0.1:8545"), endpoint("wss://x.example/k")])
                 .is_empty()
         );
-        let wrong = [endpoint("ftp://s3cret"), endpoint("http://a"), endpoint("http://a")];
-        let found = endpoint_violations(&wrong);
-        assert!(found.iter().all(|violation| !violation.message.contains("s3cret")));
-        assert_eq!(paths(found), ["endpoints[0].url", "endpoints[2].url"]);
+        let long = format!("wss://a/{}", "s3cret".repeat(400));
+        let wrong = [
+            "ftp://s3cret",
+            "ws-s3cret",
+            "wss://",
+            "wss://:8546/s3cret",
+            "ws3://s3cret",
+            "wss://a/\u{0}s3cret",
+            "https://a\n/s3cret",
+            " https://a/s3cret",
+            "s3cret",
+            "",
+            &long,
+        ];
+        for url in wrong {
+            let found = endpoint_violations(&[endpoint(url)]);
+            assert!(found.iter().all(|violation| !violation.message.contains("s3cret")), "{found:?}");
+            assert_eq!(paths(found), ["endpoints[0].url"], "{url:?}");
+        }
+        let twice = [endpoint("http://a"), endpoint("http://a")];
+        assert_eq!(paths(endpoint_violations(&twice)), ["endpoints[1].url"]);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The door for calls: parse, call, reply.
 
-use chrono::{DateTime, Utc};
-use ids::{Address, ChainId};
-use prost_types::Timestamp;
+mod parse;
+mod reply;
+
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt};
 use proto::chainregistry::v1::{
     self as pb,
     chain_registry_service_server::{ChainRegistryService, ChainRegistryServiceServer},
@@ -11,23 +14,38 @@ use sqlx::PgPool;
 use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
-    endpoint::Endpoint,
-    error::Error,
-    model::{Chain, Contract, GasPolicy},
-    snapshot::Snapshots,
-    store,
-    upsert_chain::{ChainAsk, upsert_chain},
-    upsert_contract::{ContractAsk, upsert_contract},
+    abi_text::ABI_MAX_BYTES, blobs::Blobs, bump_version::bump_version, chain_table,
+    enable_chain::enable_chain, error::Error, get_abi::get_abi, list_audit::list_audit, model::Chain,
+    nodes::Nodes, remove_contract::remove_contract, resolve_proxy::resolve_proxy,
+    set_endpoints::set_endpoints, set_gas_policy::set_gas_policy, snapshot::Snapshots,
+    suggest_fees::FeeWatch, upsert_chain::upsert_chain, upsert_contract::upsert_contract,
+    watch_snapshot::Watchers,
 };
 
+/// The largest interface with all that is around it.
+const REQUEST_MAX_BYTES: usize = ABI_MAX_BYTES + 64 * 1024;
+
 /// The service as tonic wants it.
-pub(crate) fn routes(db: PgPool, snapshots: Snapshots) -> Routes {
-    Routes::new(ChainRegistryServiceServer::new(Door { db, snapshots }))
+pub(crate) fn routes(door: Door) -> Routes {
+    Routes::new(ChainRegistryServiceServer::new(door).max_decoding_message_size(REQUEST_MAX_BYTES))
 }
 
-struct Door {
-    db: PgPool,
-    snapshots: Snapshots,
+pub(crate) struct Door {
+    pub(crate) db: PgPool,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) blobs: Blobs,
+    pub(crate) nodes: Nodes,
+    pub(crate) fees: FeeWatch,
+    pub(crate) watchers: Watchers,
+}
+
+impl Door {
+    /// A chain that was just written, as the next reader will see it.
+    async fn written(&self, (chain, version): (Chain, i64)) -> pb::Chain {
+        self.snapshots.forget().await;
+        let observed = self.snapshots.current().await.map(|current| current.observed);
+        reply::chain(&chain, version, &observed.unwrap_or_default())
+    }
 }
 
 #[tonic::async_trait]
@@ -37,32 +55,61 @@ impl ChainRegistryService for Door {
         request: Request<pb::ListChainsRequest>,
     ) -> Result<Response<pb::ListChainsResponse>, Status> {
         let include_disabled = request.into_inner().include_disabled;
-        let snapshot = self.snapshots.current().await?;
-        let shown = snapshot.chains.iter().filter(|chain| chain.enabled || include_disabled);
-        let chains = shown.map(|chain| to_wire(chain, snapshot.version)).collect();
-        Ok(Response::new(pb::ListChainsResponse { chains, version: unsigned(snapshot.version) }))
+        let current = self.snapshots.current().await?;
+        let snapshot = &current.snapshot;
+        let stored = snapshot.chains.iter().filter(|chain| chain.enabled || include_disabled);
+        // What could be enabled is shown to who asks for what is not.
+        let others = chain_table::all()
+            .iter()
+            .filter(|chain| include_disabled && snapshot.find(chain.chain_id).is_none());
+        let shown = stored.chain(others);
+        let chains = shown.map(|chain| reply::chain(chain, snapshot.version(), &current.observed)).collect();
+        Ok(Response::new(pb::ListChainsResponse { chains, version: reply::unsigned(snapshot.version()) }))
     }
 
     async fn get_chain(
         &self,
         request: Request<pb::GetChainRequest>,
     ) -> Result<Response<pb::GetChainResponse>, Status> {
-        let chain_id = parse_chain_id("chain_id", &request.into_inner().chain_id)?;
-        let snapshot = self.snapshots.current().await?;
-        let chain = snapshot.find(chain_id).ok_or(Error::ChainUnknown(chain_id))?;
-        Ok(Response::new(pb::GetChainResponse { chain: Some(to_wire(chain, snapshot.version)) }))
+        let chain_id = parse::chain_id("chain_id", &request.into_inner().chain_id)?;
+        let current = self.snapshots.current().await?;
+        let found = current.snapshot.find(chain_id).or_else(|| chain_table::find(chain_id));
+        let chain = found.ok_or(Error::ChainUnknown(chain_id))?;
+        let chain = reply::chain(chain, current.snapshot.version(), &current.observed);
+        Ok(Response::new(pb::GetChainResponse { chain: Some(chain) }))
     }
 
     async fn list_endpoints(
         &self,
         request: Request<pb::ListEndpointsRequest>,
     ) -> Result<Response<pb::ListEndpointsResponse>, Status> {
-        let chain_id = parse_chain_id("chain_id", &request.into_inner().chain_id)?;
-        let found = store::find_endpoints(&self.db, chain_id).await.map_err(Error::from)?;
-        let (version, endpoints) = found.ok_or(Error::ChainUnknown(chain_id))?;
-        // What an operator has switched off is nobody's to dial.
-        let endpoints = endpoints.into_iter().filter(|endpoint| endpoint.active).map(Into::into).collect();
-        Ok(Response::new(pb::ListEndpointsResponse { endpoints, version: unsigned(version) }))
+        let chain_id = parse::chain_id("chain_id", &request.into_inner().chain_id)?;
+        let snapshot = self.snapshots.current().await?.snapshot;
+        snapshot.find(chain_id).ok_or(Error::ChainUnknown(chain_id))?;
+        let endpoints = snapshot.endpoints(chain_id).map(reply::endpoint).collect();
+        let version = reply::unsigned(snapshot.version());
+        Ok(Response::new(pb::ListEndpointsResponse { endpoints, version }))
+    }
+
+    async fn get_snapshot(
+        &self,
+        _: Request<pb::GetSnapshotRequest>,
+    ) -> Result<Response<pb::GetSnapshotResponse>, Status> {
+        Ok(Response::new(reply::snapshot(&self.snapshots.current().await?)))
+    }
+
+    type WatchSnapshotStream = Pin<Box<dyn Stream<Item = Result<pb::WatchSnapshotResponse, Status>> + Send>>;
+
+    async fn watch_snapshot(
+        &self,
+        _: Request<pb::WatchSnapshotRequest>,
+    ) -> Result<Response<Self::WatchSnapshotStream>, Status> {
+        let snapshots = self.watchers.watch_snapshot(&self.snapshots).await?;
+        let told = snapshots.map(|current| {
+            let pb::GetSnapshotResponse { version, chains } = reply::snapshot(&current);
+            Ok(pb::WatchSnapshotResponse { version, chains })
+        });
+        Ok(Response::new(Box::pin(told)))
     }
 
     async fn upsert_chain(
@@ -70,9 +117,47 @@ impl ChainRegistryService for Door {
         request: Request<pb::UpsertChainRequest>,
     ) -> Result<Response<pb::UpsertChainResponse>, Status> {
         let actor = actor(&request)?;
-        let (chain, version) = upsert_chain(&self.db, &actor, chain_ask(request.into_inner())?).await?;
+        let ask = parse::chain_ask(request.into_inner())?;
+        let chain = self.written(upsert_chain(&self.db, &actor, ask).await?).await;
+        Ok(Response::new(pb::UpsertChainResponse { chain: Some(chain) }))
+    }
+
+    async fn enable_chain(
+        &self,
+        request: Request<pb::EnableChainRequest>,
+    ) -> Result<Response<pb::EnableChainResponse>, Status> {
+        let actor = actor(&request)?;
+        let pb::EnableChainRequest { chain_id, endpoints, expected_version } = request.into_inner();
+        let chain_id = parse::chain_id("chain_id", &chain_id)?;
+        let endpoints = parse::endpoints(endpoints);
+        let enabled = enable_chain(&self.db, &actor, chain_id, endpoints, expected_version).await?;
+        Ok(Response::new(pb::EnableChainResponse { chain: Some(self.written(enabled).await) }))
+    }
+
+    async fn set_endpoints(
+        &self,
+        request: Request<pb::SetEndpointsRequest>,
+    ) -> Result<Response<pb::SetEndpointsResponse>, Status> {
+        let actor = actor(&request)?;
+        let pb::SetEndpointsRequest { chain_id, endpoints, expected_version } = request.into_inner();
+        let chain_id = parse::chain_id("chain_id", &chain_id)?;
+        let endpoints = parse::endpoints(endpoints);
+        let version = set_endpoints(&self.db, &actor, chain_id, endpoints, expected_version).await?;
         self.snapshots.forget().await;
-        Ok(Response::new(pb::UpsertChainResponse { chain: Some(to_wire(&chain, version)) }))
+        Ok(Response::new(pb::SetEndpointsResponse { version: reply::unsigned(version) }))
+    }
+
+    async fn set_gas_policy(
+        &self,
+        request: Request<pb::SetGasPolicyRequest>,
+    ) -> Result<Response<pb::SetGasPolicyResponse>, Status> {
+        let actor = actor(&request)?;
+        let pb::SetGasPolicyRequest { chain_id, gas_policy, expected_version } = request.into_inner();
+        let chain_id = parse::chain_id("chain_id", &chain_id)?;
+        let policy = gas_policy.ok_or_else(|| Error::field("gas_policy", "is missing"))?;
+        let policy = parse::gas_policy(policy);
+        let set = set_gas_policy(&self.db, &actor, chain_id, policy, expected_version).await?;
+        Ok(Response::new(pb::SetGasPolicyResponse { chain: Some(self.written(set).await) }))
     }
 
     async fn upsert_contract(
@@ -80,10 +165,73 @@ impl ChainRegistryService for Door {
         request: Request<pb::UpsertContractRequest>,
     ) -> Result<Response<pb::UpsertContractResponse>, Status> {
         let actor = actor(&request)?;
-        let ask = contract_ask(request.into_inner())?;
-        let version = unsigned(upsert_contract(&self.db, &actor, &ask).await?);
+        let ask = parse::contract_ask(request.into_inner())?;
+        let (contract, version) = upsert_contract(&self.db, &self.blobs, &actor, ask).await?;
         self.snapshots.forget().await;
-        Ok(Response::new(pb::UpsertContractResponse { contract: Some((&ask.contract).into()), version }))
+        let contract = Some(reply::contract(&contract));
+        Ok(Response::new(pb::UpsertContractResponse { contract, version: reply::unsigned(version) }))
+    }
+
+    async fn remove_contract(
+        &self,
+        request: Request<pb::RemoveContractRequest>,
+    ) -> Result<Response<pb::RemoveContractResponse>, Status> {
+        let actor = actor(&request)?;
+        let pb::RemoveContractRequest { chain_id, address, expected_version } = request.into_inner();
+        let chain_id = parse::chain_id("chain_id", &chain_id)?;
+        let address = parse::address("address", &address)?;
+        let version = remove_contract(&self.db, &actor, chain_id, address, expected_version).await?;
+        self.snapshots.forget().await;
+        Ok(Response::new(pb::RemoveContractResponse { version: reply::unsigned(version) }))
+    }
+
+    async fn bump_version(
+        &self,
+        request: Request<pb::BumpVersionRequest>,
+    ) -> Result<Response<pb::BumpVersionResponse>, Status> {
+        let version = bump_version(&self.db, &actor(&request)?).await?;
+        self.snapshots.forget().await;
+        Ok(Response::new(pb::BumpVersionResponse { version: reply::unsigned(version) }))
+    }
+
+    async fn get_abi(
+        &self,
+        request: Request<pb::GetAbiRequest>,
+    ) -> Result<Response<pb::GetAbiResponse>, Status> {
+        let (text, abi) = get_abi(&self.db, &self.blobs, &request.into_inner().sha256).await?;
+        Ok(Response::new(reply::abi(text, abi)))
+    }
+
+    async fn resolve_proxy(
+        &self,
+        request: Request<pb::ResolveProxyRequest>,
+    ) -> Result<Response<pb::ResolveProxyResponse>, Status> {
+        let pb::ResolveProxyRequest { chain_id, address } = request.into_inner();
+        let chain_id = parse::chain_id("chain_id", &chain_id)?;
+        let address = parse::address("address", &address)?;
+        let found = resolve_proxy(&self.db, &self.snapshots, &self.nodes, chain_id, address).await?;
+        Ok(Response::new(reply::resolved(found)))
+    }
+
+    async fn suggest_fees(
+        &self,
+        request: Request<pb::SuggestFeesRequest>,
+    ) -> Result<Response<pb::SuggestFeesResponse>, Status> {
+        let chain_id = parse::chain_id("chain_id", &request.into_inner().chain_id)?;
+        let fees = &self.fees;
+        let suggestion = fees.suggest_fees(&self.db, &self.snapshots, &self.nodes, chain_id).await?;
+        Ok(Response::new(reply::fees(&suggestion)))
+    }
+
+    async fn list_audit(
+        &self,
+        request: Request<pb::ListAuditRequest>,
+    ) -> Result<Response<pb::ListAuditResponse>, Status> {
+        actor(&request)?;
+        let pb::ListAuditRequest { page_size, page_token } = request.into_inner();
+        let (entries, next) = list_audit(&self.db, page_size, &page_token).await?;
+        let entries = entries.into_iter().map(reply::audit_entry).collect();
+        Ok(Response::new(pb::ListAuditResponse { entries, next_page_token: next.unwrap_or_default() }))
     }
 }
 
@@ -97,121 +245,4 @@ fn actor<T>(request: &Request<T>) -> Result<String, Status> {
         true => Ok(format!("user:{}", caller.user_id)),
         false => Err(Error::NotAllowed.into()),
     }
-}
-
-fn chain_ask(request: pb::UpsertChainRequest) -> Result<ChainAsk, Error> {
-    let chain = request.chain.ok_or_else(|| Error::field("chain", "is missing"))?;
-    let chain_id = parse_chain_id("chain.chain_id", &chain.chain_id)?;
-    if chain.chain_numeric != 0 && chain.chain_numeric != chain_id.number() {
-        return Err(Error::field("chain.chain_numeric", "is not the number of chain_id"));
-    }
-    let expected_version = chain.version;
-    let chain = Chain {
-        chain_id,
-        name: chain.name,
-        native_symbol: chain.native_symbol,
-        decimals: signed(chain.decimals),
-        explorer_url: some(chain.explorer_url),
-        enabled: chain.enabled,
-        confirmations: signed(chain.confirmations),
-        reorg_depth: signed(chain.reorg_depth),
-        contracts: Vec::new(),
-        gas_policy: chain.gas_policy.map(|policy| GasPolicy {
-            max_fee_gwei: some(policy.max_fee_gwei),
-            priority_fee_gwei: some(policy.priority_fee_gwei),
-            multiplier: policy.multiplier,
-            last_observed_base_fee_gwei: some(policy.last_observed_base_fee_gwei),
-            updated_at: Utc::now(),
-        }),
-    };
-    let endpoints = request.endpoints.into_iter().map(|endpoint| Endpoint {
-        url: endpoint.url,
-        priority: endpoint.priority,
-        weight: endpoint.weight,
-        auth_type: endpoint.auth_type,
-        rate_limit: endpoint.rate_limit,
-        active: endpoint.active,
-    });
-    Ok(ChainAsk { chain, endpoints: endpoints.collect(), expected_version })
-}
-
-fn contract_ask(request: pb::UpsertContractRequest) -> Result<ContractAsk, Error> {
-    let contract = request.contract.ok_or_else(|| Error::field("contract", "is missing"))?;
-    let address = |path: &str, text: &str| text.parse::<Address>().map_err(|err| Error::field(path, err));
-    let contract = Contract {
-        name: contract.name,
-        address: address("contract.address", &contract.address)?,
-        start_block: i64::try_from(contract.start_block)
-            .map_err(|_| Error::field("contract.start_block", "is beyond every chain"))?,
-        standard: contract.standard,
-        impl_address: match contract.impl_address.as_str() {
-            "" => None,
-            text => Some(address("contract.impl_address", text)?),
-        },
-    };
-    let chain_id = parse_chain_id("chain_id", &request.chain_id)?;
-    Ok(ContractAsk { chain_id, contract, abi_json: request.abi_json })
-}
-
-fn parse_chain_id(path: &str, text: &str) -> Result<ChainId, Error> {
-    text.parse().map_err(|err| Error::field(path, err))
-}
-
-fn to_wire(chain: &Chain, version: i64) -> pb::Chain {
-    pb::Chain {
-        chain_id: chain.chain_id.to_string(),
-        chain_numeric: chain.chain_id.number(),
-        name: chain.name.clone(),
-        native_symbol: chain.native_symbol.clone(),
-        decimals: chain.decimals.unsigned_abs(),
-        explorer_url: chain.explorer_url.clone().unwrap_or_default(),
-        enabled: chain.enabled,
-        confirmations: chain.confirmations.unsigned_abs(),
-        reorg_depth: chain.reorg_depth.unsigned_abs(),
-        contracts: chain.contracts.iter().map(Into::into).collect(),
-        gas_policy: chain.gas_policy.as_ref().map(|policy| pb::GasPolicy {
-            max_fee_gwei: policy.max_fee_gwei.clone().unwrap_or_default(),
-            priority_fee_gwei: policy.priority_fee_gwei.clone().unwrap_or_default(),
-            multiplier: policy.multiplier.clone(),
-            last_observed_base_fee_gwei: policy.last_observed_base_fee_gwei.clone().unwrap_or_default(),
-            update_time: Some(timestamp(policy.updated_at)),
-        }),
-        version: unsigned(version),
-    }
-}
-
-impl From<&Contract> for pb::Contract {
-    fn from(contract: &Contract) -> pb::Contract {
-        pb::Contract {
-            name: contract.name.clone(),
-            address: contract.address.to_lower(),
-            start_block: unsigned(contract.start_block),
-            standard: contract.standard.clone(),
-            impl_address: contract.impl_address.map(|address| address.to_lower()).unwrap_or_default(),
-        }
-    }
-}
-
-impl From<Endpoint> for pb::Endpoint {
-    fn from(endpoint: Endpoint) -> pb::Endpoint {
-        let Endpoint { url, priority, weight, auth_type, rate_limit, active } = endpoint;
-        pb::Endpoint { url, priority, weight, auth_type, rate_limit, active }
-    }
-}
-
-fn timestamp(at: DateTime<Utc>) -> Timestamp {
-    Timestamp { seconds: at.timestamp(), nanos: at.timestamp_subsec_nanos().cast_signed() }
-}
-
-fn some(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
-}
-
-fn unsigned(number: i64) -> u64 {
-    number.unsigned_abs()
-}
-
-/// What is beyond the column's range is beyond every rule's range too, and refused by it.
-fn signed(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
 }

@@ -6,9 +6,12 @@ use anyhow::Context;
 use chrono::Utc;
 use ids::{Address, ChainId};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use sqlx::PgPool;
 
 use crate::{
+    blobs::Blobs,
+    chain_state::ChainState,
     endpoint::Endpoint,
     model::{Chain, Contract, GasPolicy},
     store,
@@ -38,6 +41,12 @@ struct SeedChain {
     enabled: bool,
     confirmations: i32,
     reorg_depth: i32,
+    #[serde(default)]
+    block_time_millis: i32,
+    #[serde(default)]
+    finality_blocks: i32,
+    #[serde(default)]
+    features: Map<String, Value>,
     endpoints: Vec<SeedEndpoint>,
     #[serde(default)]
     contracts: Vec<SeedContract>,
@@ -84,7 +93,7 @@ struct SeedGasPolicy {
 }
 
 /// Takes over the chains and contracts of the file that the registry does not have. A file that is not there is fine.
-pub(crate) async fn sow(db: &PgPool, path: &Path) -> anyhow::Result<()> {
+pub(crate) async fn sow(db: &PgPool, blobs: &Blobs, path: &Path) -> anyhow::Result<()> {
     let text = match tokio::fs::read_to_string(path).await {
         Ok(text) => text,
         Err(err) if err.kind() == ErrorKind::NotFound => {
@@ -100,15 +109,22 @@ pub(crate) async fn sow(db: &PgPool, path: &Path) -> anyhow::Result<()> {
         let before = known.iter().find(|known| known.chain_id == chain_id);
         let (chain, endpoints, contracts) = chain.split();
         if before.is_none() {
-            let ask = ChainAsk { chain, endpoints, expected_version: 0 };
+            let ask = ChainAsk { state: ChainState { chain, endpoints }, expected_version: 0 };
             upsert_chain(db, ACTOR, ask).await.with_context(|| format!("seed: chain {chain_id}"))?;
         }
         for contract in contracts {
             let is_known =
                 before.is_some_and(|chain| chain.contracts.iter().any(|k| k.address == contract.address));
             if !is_known {
-                let ask = ContractAsk { chain_id, contract, abi_json: String::new() };
-                upsert_contract(db, ACTOR, &ask)
+                let ask = ContractAsk {
+                    chain_id,
+                    contract,
+                    abi_json: None,
+                    compiler: None,
+                    source: None,
+                    expected_version: 0,
+                };
+                upsert_contract(db, blobs, ACTOR, ask)
                     .await
                     .with_context(|| format!("seed: a contract of {chain_id}"))?;
             }
@@ -128,12 +144,14 @@ impl SeedChain {
             enabled: self.enabled,
             confirmations: self.confirmations,
             reorg_depth: self.reorg_depth,
+            block_time_millis: self.block_time_millis,
+            finality_blocks: self.finality_blocks,
+            features: self.features,
             contracts: Vec::new(),
             gas_policy: self.gas_policy.map(|policy| GasPolicy {
                 max_fee_gwei: policy.max_fee_gwei,
                 priority_fee_gwei: policy.priority_fee_gwei,
                 multiplier: policy.multiplier,
-                last_observed_base_fee_gwei: None,
                 updated_at: Utc::now(),
             }),
         };
@@ -143,7 +161,8 @@ impl SeedChain {
         };
         let contract = |seed: SeedContract| {
             let SeedContract { name, address, start_block, standard, impl_address } = seed;
-            Contract { name, address, start_block, standard, impl_address }
+            let (abi_sha256, first_seen_at) = (None, Utc::now());
+            Contract { name, address, start_block, standard, impl_address, abi_sha256, first_seen_at }
         };
         let endpoints = self.endpoints.into_iter().map(endpoint).collect();
         (chain, endpoints, self.contracts.into_iter().map(contract).collect())

@@ -1,36 +1,41 @@
 //! Everything that chain-registry says to its stores: one function a statement.
 
+mod abi;
+mod audit;
 mod cache;
+mod contract;
+mod observed;
 mod write;
 
 use ids::{Address, ChainId};
+use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 
+pub(crate) use abi::{Abi, AbiPlace, find_abi, upsert_abi};
+pub(crate) use audit::{AuditEntry, delete_old_audit, insert_audit, list_audit};
 pub(crate) use cache::Cache;
-pub(crate) use write::{
-    find_contract, insert_audit, insert_impl_history, lock_version, replace_endpoints, upsert_abi,
-    upsert_chain, upsert_contract, upsert_gas_policy,
+pub(crate) use contract::{
+    Implementation, count_contracts, delete_contract, find_contract, insert_implementation,
+    list_implementations, set_implementation, upsert_contract,
 };
+pub(crate) use observed::{Observed, ask_listener, get_stamp_with_observed, listen, set_observed};
+pub(crate) use write::{lock_version, replace_endpoints, upsert_chain, upsert_gas_policy};
 
 use crate::{
     endpoint::Endpoint,
-    model::{Chain, Contract, GasPolicy},
+    model::{Chain, Contract, GasPolicy, Stamp},
 };
 
-/// The version of the registry.
-pub(crate) async fn get_version(db: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!("select version from registry_version").fetch_one(db).await
-}
-
-/// The version together with the chains that it has, so that no write can come between.
-pub(crate) async fn get_version_with_chains(db: impl PgExecutor<'_>) -> Result<(i64, Vec<i64>), sqlx::Error> {
+/// The version together with the chains that it has.
+pub(crate) async fn get_stamp_with_chains(db: impl PgExecutor<'_>) -> Result<(Stamp, Vec<i64>), sqlx::Error> {
     let row = sqlx::query!(
-        r#"select version, array(select chain_numeric from chains order by chain_numeric) as "chains!"
+        r#"select version, (extract(epoch from updated_at) * 1000000)::bigint as "written_at!",
+                  array(select chain_numeric from chains order by chain_numeric) as "chains!"
            from registry_version"#
     )
     .fetch_one(db)
     .await?;
-    Ok((row.version, row.chains))
+    Ok((Stamp { version: row.version, written_at: row.written_at }, row.chains))
 }
 
 /// Makes the reads of this transaction see one state.
@@ -47,8 +52,9 @@ pub(crate) async fn list_chains(
     let only = only.map(ChainId::as_i64);
     let rows = sqlx::query!(
         r#"select c.id, chain_numeric, name, native_symbol, decimals, explorer_url, enabled, confirmations, reorg_depth,
+                  block_time_millis, finality_blocks, features_json,
                   max_fee_gwei::text, priority_fee_gwei::text, multiplier::text as "multiplier?",
-                  last_observed_base_fee_gwei::text, g.updated_at as "gas_updated_at?"
+                  g.updated_at as "gas_updated_at?"
            from chains c left join chain_gas_policy g on g.chain_id = c.id
            where $1::bigint is null or chain_numeric = $1 order by chain_numeric"#,
         only
@@ -56,7 +62,7 @@ pub(crate) async fn list_chains(
     .fetch_all(&mut *tx)
     .await?;
     let contracts = sqlx::query!(
-        "select k.chain_id, k.name, address, start_block, standard, impl_address
+        "select k.chain_id, k.name, address, start_block, standard, impl_address, abi_sha256, first_seen_at
          from chain_contracts k join chains c on c.id = k.chain_id
          where $1::bigint is null or chain_numeric = $1 order by k.id",
         only
@@ -74,13 +80,19 @@ pub(crate) async fn list_chains(
             enabled: row.enabled,
             confirmations: row.confirmations,
             reorg_depth: row.reorg_depth,
+            block_time_millis: row.block_time_millis,
+            finality_blocks: row.finality_blocks,
+            features: match row.features_json {
+                Value::Object(features) => features,
+                // A constraint keeps everything else out.
+                _ => serde_json::Map::new(),
+            },
             contracts: Vec::new(),
             gas_policy: match (row.multiplier, row.gas_updated_at) {
                 (Some(multiplier), Some(updated_at)) => Some(GasPolicy {
                     max_fee_gwei: row.max_fee_gwei,
                     priority_fee_gwei: row.priority_fee_gwei,
                     multiplier,
-                    last_observed_base_fee_gwei: row.last_observed_base_fee_gwei,
                     updated_at,
                 }),
                 _ => None,
@@ -93,6 +105,8 @@ pub(crate) async fn list_chains(
                 start_block: contract.start_block,
                 standard: contract.standard.clone(),
                 impl_address: parse_address(contract.impl_address.as_deref())?,
+                abi_sha256: contract.abi_sha256.clone(),
+                first_seen_at: contract.first_seen_at,
             });
         }
         chains.push(chain);
@@ -100,36 +114,32 @@ pub(crate) async fn list_chains(
     Ok(chains)
 }
 
-/// A chain's endpoints with the version that they belong to; None where there is no such chain. One statement, so
-/// one state.
-pub(crate) async fn find_endpoints(
+/// Endpoints with the chain that they belong to; those of all chains, or of one.
+pub(crate) async fn list_endpoints(
     db: impl PgExecutor<'_>,
-    chain_id: ChainId,
-) -> Result<Option<(i64, Vec<Endpoint>)>, sqlx::Error> {
+    only: Option<ChainId>,
+) -> Result<Vec<(ChainId, Endpoint)>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select version, e.url as "url?", e.priority as "priority?", e.weight as "weight?",
-                  e.auth_type as "auth_type?", e.rate_limit as "rate_limit?", e.active as "active?"
-           from registry_version cross join chains c left join chain_endpoints e on e.chain_id = c.id
-           where chain_numeric = $1 order by e.priority, e.id"#,
-        chain_id.as_i64()
+        "select chain_numeric, url, priority, weight, auth_type, rate_limit, active
+         from chain_endpoints e join chains c on c.id = e.chain_id
+         where $1::bigint is null or chain_numeric = $1 order by chain_numeric, priority, e.id",
+        only.map(ChainId::as_i64)
     )
     .fetch_all(db)
     .await?;
-    let Some(version) = rows.first().map(|row| row.version) else { return Ok(None) };
-    let endpoint = |url, priority, weight, auth_type, rate_limit, active| {
-        Some(Endpoint {
-            url: url?,
-            priority: priority?,
-            weight: weight?,
-            auth_type: auth_type?,
-            rate_limit: rate_limit?,
-            active: active?,
+    rows.into_iter()
+        .map(|row| {
+            let endpoint = Endpoint {
+                url: row.url,
+                priority: row.priority,
+                weight: row.weight,
+                auth_type: row.auth_type,
+                rate_limit: row.rate_limit,
+                active: row.active,
+            };
+            Ok((row.chain_numeric.try_into().map_err(decode)?, endpoint))
         })
-    };
-    let endpoints = rows.into_iter().filter_map(|row| {
-        endpoint(row.url, row.priority, row.weight, row.auth_type, row.rate_limit, row.active)
-    });
-    Ok(Some((version, endpoints.collect())))
+        .collect()
 }
 
 pub(crate) fn parse_address(text: Option<&str>) -> Result<Option<Address>, sqlx::Error> {

@@ -46,8 +46,6 @@ pub struct Peers {
 pub struct Follow {
     /// Milliseconds between two looks at a chain's head.
     pub poll_millis: u64,
-    /// Seconds between two looks at the registry.
-    pub registry_poll_secs: u64,
     /// Seconds that a worker owns its chain without renewing; another one takes over after that.
     pub lease_secs: u64,
     /// Blocks that are asked for at once while a chain catches up, at most.
@@ -58,13 +56,7 @@ pub struct Follow {
 
 impl Default for Follow {
     fn default() -> Follow {
-        Follow {
-            poll_millis: 500,
-            registry_poll_secs: 2,
-            lease_secs: 4,
-            largest_range: 1000,
-            stalled_secs: 60,
-        }
+        Follow { poll_millis: 500, lease_secs: 4, largest_range: 1000, stalled_secs: 60 }
     }
 }
 

@@ -37,9 +37,6 @@ pub(crate) enum Error {
     /// A row that cannot be.
     #[error("a stored row cannot be read: {0}")]
     Stored(String),
-    /// The registry.
-    #[error("the registry failed: {0}")]
-    Registry(tonic::Status),
     /// The caller's fault.
     #[error("{field}: {why}")]
     BadInput {

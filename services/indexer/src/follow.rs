@@ -8,7 +8,7 @@ mod worker;
 
 use std::{collections::HashMap, time::Duration};
 
-use evm::Node;
+use chains::Chains;
 use ids::ChainId;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -16,16 +16,16 @@ use uuid::Uuid;
 
 use crate::{
     config::Follow,
-    peers::Peers,
     progress::Progress,
-    registry::{self, Chain, Known},
+    registry::{self, Chain},
     store::Stores,
 };
 use worker::Worker;
 
+const INDEXES_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
 struct Following {
     chain: watch::Sender<Chain>,
-    node: Node,
     stop: CancellationToken,
 }
 
@@ -33,55 +33,44 @@ struct Following {
 /// last holds.
 pub(crate) async fn follow(
     stores: Stores,
-    peers: Peers,
+    chains: Chains,
     settings: Follow,
     progress: Progress,
     stopping: CancellationToken,
 ) -> anyhow::Result<()> {
     let holder = Uuid::new_v4();
-    let (mut known, mut following, mut tasks) =
-        (Known::default(), HashMap::<ChainId, Following>::new(), JoinSet::new());
-    let (mut is_registry_away, mut is_indexed) = (false, false);
+    let (mut following, mut tasks) = (HashMap::<ChainId, Following>::new(), JoinSet::new());
+    let (mut changed, mut is_indexed) = (chains.changed(), false);
     loop {
         if !is_indexed {
             // Only people look by it, so its absence is no reason to wait.
             is_indexed = stores.raw.create_indexes().await.is_ok();
         }
-        match registry::refresh(&peers, &mut known).await {
-            Ok(()) => is_registry_away = false,
-            Err(err) if !is_registry_away => {
-                is_registry_away = true;
-                tracing::warn!(error = %err, "the registry does not answer, what it said last holds");
-            }
-            Err(_) => {}
-        }
+        let known = changed.borrow_and_update().as_deref().map(registry::enabled).unwrap_or_default();
         following.retain(|chain_id, following| {
-            let is_enabled = known.chains.contains_key(chain_id);
+            let is_enabled = known.contains_key(chain_id);
             if !is_enabled {
                 following.stop.cancel();
                 progress.forget(*chain_id);
             }
             is_enabled
         });
-        for (chain_id, chain) in &known.chains {
-            if let Some(following) = following.get(chain_id) {
-                following.node.update_endpoints(chain.endpoints.clone());
+        for (chain_id, (chain, node)) in known {
+            if let Some(following) = following.get(&chain_id) {
                 following.chain.send_if_modified(|current| {
-                    let is_new = current != chain;
+                    let is_new = *current != chain;
                     if is_new {
-                        current.clone_from(chain);
+                        *current = chain;
                     }
                     is_new
                 });
                 continue;
             }
-            let node = Node::new(*chain_id, chain.endpoints.clone());
-            let (sender, receiver) = watch::channel(chain.clone());
+            let (sender, receiver) = watch::channel(chain);
             let stop = stopping.child_token();
-            let worker =
-                Worker::new(stores.clone(), node.clone(), receiver, settings.clone(), progress.clone());
-            tasks.spawn(take_turns(*chain_id, worker, holder, settings.clone(), stop.clone()));
-            following.insert(*chain_id, Following { chain: sender, node, stop });
+            let worker = Worker::new(stores.clone(), node, receiver, settings.clone(), progress.clone());
+            tasks.spawn(take_turns(chain_id, worker, holder, settings.clone(), stop.clone()));
+            following.insert(chain_id, Following { chain: sender, stop });
         }
         tokio::select! {
             () = stopping.cancelled() => break,
@@ -89,7 +78,8 @@ pub(crate) async fn follow(
                 // A worker ends only when it is told to; a panic is a bug that must be seen.
                 ended?;
             }
-            () = tokio::time::sleep(Duration::from_secs(settings.registry_poll_secs.max(1))) => {}
+            Ok(()) = changed.changed() => {}
+            () = tokio::time::sleep(INDEXES_AGAIN_AFTER), if !is_indexed => {}
         }
     }
     while let Some(ended) = tasks.join_next().await {

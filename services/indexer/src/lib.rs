@@ -16,7 +16,6 @@ mod follow;
 mod grpc;
 mod metrics;
 mod model;
-mod peers;
 mod progress;
 mod read_contract;
 mod record;
@@ -25,6 +24,7 @@ mod store;
 
 pub use config::{Config, Follow, Peers};
 use futures::FutureExt;
+use proto::chainregistry::v1::chain_registry_service_client::ChainRegistryServiceClient;
 use std::time::Duration;
 
 /// The migrations of `indexer_db`.
@@ -49,10 +49,12 @@ pub async fn run_on(
     let db = launch::postgres(&config.database_url, config.database_pool, &MIGRATOR, &mut process).await?;
     let raw = store::raw::RawStore::connect(&config.mongo_url, &config.mongo_database).await?;
     let stores = store::Stores { db: db.clone(), raw: raw.clone() };
-    let peers = peers::Peers::connect(&config.peers, &identity)?;
     let bus = bus::Bus::connect(&config.amqp_url, &mut process);
     let progress = progress::Progress::default();
     let stopping = process.stopping();
+    let registry = rpc::channel("chain-registry", &config.peers.chain_registry, &identity)?;
+    let registry = ChainRegistryServiceClient::new(registry);
+    let (chains, watching) = chains::Chains::watch(registry, stopping.clone());
 
     process.ready("mongo", move || {
         let raw = raw.clone();
@@ -65,7 +67,8 @@ pub async fn run_on(
 
     let routes = grpc::routes(stores.clone(), progress.clone());
     process.task("relay", bus::outbox::relay(db, bus, stopping.clone()));
-    process.task("follow", follow::follow(stores, peers, config.follow, progress, stopping.clone()));
+    process.task("chains", watching);
+    process.task("follow", follow::follow(stores, chains, config.follow, progress, stopping.clone()));
     process.task("grpc", rpc::serve(listener, identity, routes, stopping));
     process.run().await
 }

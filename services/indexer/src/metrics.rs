@@ -94,7 +94,7 @@ pub(crate) fn count_failure(chain_id: ChainId, err: &Error) {
         Error::Inconsistent(_) => "inconsistent",
         Error::LeaseLost | Error::Stale => "lease",
         Error::NotRetractable | Error::Halted(_) => "halted",
-        Error::Stored(_) | Error::Registry(_) | Error::BadInput { .. } => "other",
+        Error::Stored(_) | Error::BadInput { .. } => "other",
     };
     FAILURES.with_label_values(&[chain_id.to_string().as_str(), cause]).inc();
 }

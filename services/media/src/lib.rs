@@ -1,7 +1,7 @@
 //! **media** keeps the bytes that people upload and reads the metadata that contracts point to.
 //!
 //! | door in  | `grpc.rs`: uploads, pins, metadata; `http.rs`: the bytes of assets and documents               |
-//! | door out | `media.domain`: upserted; `chain-registry`: ListEndpoints; chains, IPFS and metadata hosts      |
+//! | door out | `media.domain`: upserted; `chain-registry`: WatchSnapshot; chains, IPFS and metadata hosts      |
 //! | owns     | Mongo `media` (assets, media_uploads) and `metadata` (docs, history); the object store's bucket |
 //! | promises | an asset has its bytes, checked, under its hash; each change is told; no fetch reaches a        |
 //! |          | private address                                                                                 |
@@ -53,10 +53,10 @@ pub async fn run_on(
     let bus = bus::Bus::connect(&config.amqp_url, &mut process);
     let kubo = config.ipfs_url.as_ref().map(kubo::Kubo::new).transpose()?;
     let fetcher = fetch::Fetcher::new(store.clone(), blobs.clone(), kubo.clone(), config.allow_loopback)?;
-    let chains = chains::Chains::connect(&config.peers, &identity)?;
+    let stopping = process.stopping();
+    let (chains, watching) = chains::Chains::connect(&config.peers, &identity, stopping.clone())?;
     let (bell, rung) = relay::bell();
 
-    let stopping = process.stopping();
     let bytes = http::Bytes { store: store.clone(), blobs: blobs.clone() };
     let door = grpc::Door {
         store: store.clone(),
@@ -67,6 +67,7 @@ pub async fn run_on(
         bell,
         public_url: config.public_url,
     };
+    process.task("chains", watching);
     process.task("relay", relay::relay(store, bus, rung, stopping.clone()));
     process.task("http", http::serve(http, bytes, stopping.clone()));
     process.task("grpc", rpc::serve(grpc, identity, grpc::routes(door), stopping));

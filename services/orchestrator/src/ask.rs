@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The factory refuses more.
-const STAGES_MAX: usize = abi::launchpad::MAX_STAGES;
+pub(crate) const STAGES_MAX: usize = abi::launchpad::MAX_STAGES;
 const QUANTITY_721_MAX: u64 = 200;
-const PROOF_MAX: usize = 64;
+pub(crate) const PROOF_MAX: usize = 64;
 
 /// One complaint about one field, for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,9 @@ pub(crate) struct StageAsk {
     #[serde(with = "amounts::decimal")]
     pub(crate) max_per_wallet: U256,
     pub(crate) allowlist_root: Option<Hash32>,
+    /// Of the stage, over all wallets; 0 for unlimited.
+    #[serde(default, with = "amounts::decimal", skip_serializing_if = "U256::is_zero")]
+    pub(crate) max_supply: U256,
 }
 
 /// A collection that is to be made.
@@ -79,6 +82,12 @@ pub(crate) struct MintAsk {
     #[serde(with = "amounts::decimal")]
     pub(crate) quantity: U256,
     pub(crate) proof: Vec<Hash32>,
+    /// For one, as the user was shown it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expected_price: Option<U256>,
+    /// One a token: a creator's own mint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) metadata_uris: Vec<String>,
 }
 
 /// The hash by which two asks under one request id are told apart.
@@ -144,6 +153,16 @@ impl MintAsk {
         let is_bounded = self.standard == Standard::Erc1155 || self.quantity <= U256::from(QUANTITY_721_MAX);
         need(is_bounded, "quantity", "must be at most 200");
         need(self.proof.len() <= PROOF_MAX, "proof", "must be at most 64 hashes");
+        if !self.metadata_uris.is_empty() {
+            let uris = &self.metadata_uris;
+            need(self.standard == Standard::Erc721, "metadata_uris", "belong to ERC-721 only");
+            need(uris.len() <= abi::launchpad::MAX_URIS, "metadata_uris", "must be at most 200");
+            need(self.quantity == U256::from(uris.len()), "quantity", "must be the number of metadata_uris");
+            need(uris.iter().all(|uri| !uri.is_empty() && is_uri(uri)), "metadata_uris", "must be URIs");
+            need(self.proof.is_empty(), "proof", "belongs to a stage, and metadata_uris to none");
+            let is_free = self.expected_price.is_none_or(|price| price.is_zero());
+            need(is_free, "expected_price_raw", "must be 0 or empty where metadata_uris are given");
+        }
         found
     }
 }
@@ -184,6 +203,7 @@ mod tests {
                 ends_at: Some(2000),
                 max_per_wallet: U256::ZERO,
                 allowlist_root: None,
+                max_supply: U256::ZERO,
             }],
         }
     }

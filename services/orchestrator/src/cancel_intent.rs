@@ -5,8 +5,8 @@ use ids::{IntentId, UserId};
 use crate::{
     change::write_change,
     error::Error,
-    intent::Fact,
-    model::{Intent, Status, now},
+    intent::{Fact, Outlook},
+    model::{Intent, Status},
     prepare::Tools,
     store::{self, Settled},
 };
@@ -26,10 +26,13 @@ pub(crate) async fn cancel_intent(
     if !after.apply(&Fact::CancelAsked) || after.status != Status::Cancelled {
         return Err(Error::Conflict(format!("the intent is {}", before.status.as_str())));
     }
-    let now = now();
+    let now = store::clock(&mut *tx).await?;
     write_change(&mut tx, &before, &mut after, "cancelled", now).await?;
-    let settled =
-        Settled { pending: after.pending, next_look_at: after.next_look(now, false), claimed_until: None };
+    let settled = Settled {
+        pending: after.pending,
+        next_look_at: after.next_look(now, Outlook::default()),
+        claimed_until: None,
+    };
     store::settle(&mut tx, intent_id, &settled).await?;
     tx.commit().await?;
     tools.statuses.put(&after);

@@ -1,31 +1,15 @@
-//! The chains as the registry tells of them, kept for a moment, each with its node.
+//! The chains as the registry tells of them, reduced to what intents need.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex as StdMutex, PoisonError},
-    time::Duration,
-};
+use std::sync::Arc;
 
-use evm::{Endpoint, Node};
+use chains::Lookup;
+use evm::Node;
 use ids::{Address, ChainId};
-use proto::chainregistry::v1::{
-    Chain as WireChain, GetChainRequest, ListEndpointsRequest,
-    chain_registry_service_client::ChainRegistryServiceClient,
-};
+use proto::chainregistry::v1::chain_registry_service_client::ChainRegistryServiceClient;
 use rpc::Channel;
-use tokio::{
-    sync::Mutex,
-    time::{Instant, timeout},
-};
-use tonic::Code;
+use tokio_util::sync::CancellationToken;
 
-use crate::{error::Error, fees::GasPolicy};
-
-const ANSWERS_WITHIN: Duration = Duration::from_millis(1500);
-/// How long an answer of the registry is taken for granted.
-const FRESH_FOR: Duration = Duration::from_secs(3);
-/// How long it stands in while the registry is away.
-const STALE_FOR: Duration = Duration::from_secs(600);
+use crate::error::Error;
 
 /// One chain.
 #[derive(Clone)]
@@ -34,24 +18,33 @@ pub(crate) struct Chain {
     pub(crate) name: String,
     pub(crate) is_enabled: bool,
     pub(crate) confirmations: u32,
+    /// How deep a reorganisation may reach.
+    pub(crate) reorg_depth: u32,
     /// In the order of their registration: the last one makes new collections.
     pub(crate) factories: Vec<Address>,
-    pub(crate) gas_policy: GasPolicy,
+    /// Where orders are filled: the last exchange that was registered.
+    pub(crate) exchange: Option<Address>,
+    /// The ERC-20 that wraps the native currency: what offers are made in.
+    pub(crate) wrapped_native: Option<Address>,
+    /// The ERC-20s that the registry knows, the wrapped one among them: nothing is traded in others.
+    pub(crate) currencies: Vec<Address>,
+    /// Of the native currency, for people.
+    pub(crate) native_symbol: String,
     pub(crate) node: Node,
 }
 
-type Slot = Arc<Mutex<Option<(Instant, Arc<Chain>)>>>;
-
-/// All chains that were asked for.
+/// All chains. Clones share what is known.
 #[derive(Clone)]
-pub(crate) struct Chains {
-    registry: ChainRegistryServiceClient<Channel>,
-    slots: Arc<StdMutex<HashMap<ChainId, Slot>>>,
-}
+pub(crate) struct Chains(::chains::Chains);
 
 impl Chains {
-    pub(crate) fn new(registry: ChainRegistryServiceClient<Channel>) -> Chains {
-        Chains { registry, slots: Arc::default() }
+    /// The chains, and the task that follows the registry.
+    pub(crate) fn watch(
+        registry: ChainRegistryServiceClient<Channel>,
+        stopping: CancellationToken,
+    ) -> (Chains, impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        let (chains, watching) = ::chains::Chains::watch(registry, stopping);
+        (Chains(chains), watching)
     }
 
     /// A chain that new intents may use.
@@ -62,73 +55,29 @@ impl Chains {
 
     /// A chain, enabled or not: what is on its way is followed to its end.
     pub(crate) async fn get(&self, chain_id: ChainId) -> Result<Arc<Chain>, Error> {
-        let slot = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(slots.entry(chain_id).or_default())
-        };
-        let mut slot = slot.lock().await;
-        if let Some((read_at, chain)) = &*slot
-            && read_at.elapsed() < FRESH_FOR
-        {
-            return Ok(Arc::clone(chain));
+        match self.0.get(chain_id).await {
+            Ok(known) => Ok(Arc::new(Chain::of(&known))),
+            Err(Lookup::Unknown) => Err(Error::ChainDisabled),
+            Err(Lookup::Unavailable) => Err(Error::Unavailable("chain-registry")),
         }
-        let known = slot.as_ref().map(|(_, chain)| chain.node.clone());
-        match (self.read(chain_id, known).await, &*slot) {
-            (Ok(chain), _) => {
-                let chain = Arc::new(chain);
-                *slot = Some((Instant::now(), Arc::clone(&chain)));
-                Ok(chain)
-            }
-            (Err(Error::Unavailable(_)), Some((read_at, chain))) if read_at.elapsed() < STALE_FOR => {
-                Ok(Arc::clone(chain))
-            }
-            (Err(err), _) => Err(err),
-        }
-    }
-
-    async fn read(&self, chain_id: ChainId, node: Option<Node>) -> Result<Chain, Error> {
-        let request = GetChainRequest { chain_id: chain_id.to_string() };
-        let mut registry = self.registry.clone();
-        let wire = match timeout(ANSWERS_WITHIN, registry.get_chain(request)).await {
-            Ok(Ok(answer)) => answer.into_inner().chain.ok_or(Error::ChainDisabled)?,
-            Ok(Err(status)) if status.code() == Code::NotFound => return Err(Error::ChainDisabled),
-            Ok(Err(_)) | Err(_) => return Err(Error::Unavailable("chain-registry")),
-        };
-        let request = ListEndpointsRequest { chain_id: chain_id.to_string() };
-        let listed = match timeout(ANSWERS_WITHIN, registry.list_endpoints(request)).await {
-            Ok(Ok(answer)) => answer.into_inner().endpoints,
-            Ok(Err(_)) | Err(_) => return Err(Error::Unavailable("chain-registry")),
-        };
-        let endpoints: Vec<Endpoint> = listed
-            .iter()
-            .filter(|endpoint| endpoint.active && endpoint.url.starts_with("http"))
-            .filter_map(|wire| Endpoint::parse(&wire.url, &wire.auth_type, wire.priority, wire.weight).ok())
-            .collect();
-        let node = match node {
-            Some(node) => {
-                node.update_endpoints(endpoints);
-                node
-            }
-            None => Node::new(chain_id, endpoints),
-        };
-        Ok(Chain::of(chain_id, wire, node))
     }
 }
 
 impl Chain {
-    fn of(chain_id: ChainId, wire: WireChain, node: Node) -> Chain {
-        let factories = wire.contracts.iter().filter(|contract| contract.standard == "factory");
-        let policy = wire.gas_policy.unwrap_or_default();
-        let gas_policy =
-            GasPolicy::parse(&policy.max_fee_gwei, &policy.priority_fee_gwei, &policy.multiplier);
+    fn of(known: &::chains::Chain) -> Chain {
+        let wrapped_native = known.contract_named("wrapped_native");
         Chain {
-            chain_id,
-            name: wire.name,
-            is_enabled: wire.enabled,
-            confirmations: wire.confirmations.max(1),
-            factories: factories.filter_map(|contract| contract.address.parse().ok()).collect(),
-            gas_policy: gas_policy.unwrap_or_default(),
-            node,
+            chain_id: known.chain_id,
+            name: known.name.clone(),
+            is_enabled: known.is_enabled,
+            confirmations: known.confirmations,
+            reorg_depth: known.reorg_depth,
+            factories: known.contracts_of("factory").map(|factory| factory.address).collect(),
+            exchange: known.contracts_of("exchange").next_back().map(|exchange| exchange.address),
+            wrapped_native: wrapped_native.map(|wrapped| wrapped.address),
+            currencies: known.contracts_of("ERC20").map(|currency| currency.address).collect(),
+            native_symbol: known.native_symbol.clone(),
+            node: known.node.clone(),
         }
     }
 }

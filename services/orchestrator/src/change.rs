@@ -1,11 +1,12 @@
-//! One change of an intent, complete: the row with its next revision, the audit row, the fact in the outbox.
+//! One change of an intent, complete: the row with its next revision, its last step, the audit row, the fact in the
+//! outbox.
 
 use chrono::{DateTime, Utc};
 use events::intents::upserted;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::{fact::fact, model::Intent, store};
+use crate::{conclude::last_step, fact::fact, model::Intent, store};
 
 /// Writes `after` over `before` within the caller's transaction; the caller holds the row's lock.
 pub(crate) async fn write_change(
@@ -18,6 +19,7 @@ pub(crate) async fn write_change(
     after.revision = before.revision + 1;
     after.updated_at = now;
     store::update_intent(tx, after).await?;
+    store::update_last_step(tx, after.intent_id, &last_step(after)).await?;
     let data = json!({
         "cause": cause,
         "from": before.status.as_str(),

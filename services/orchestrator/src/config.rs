@@ -30,6 +30,10 @@ pub struct Config {
     /// Per cent of gas added to what a simulation used.
     #[serde(default = "twenty")]
     pub gas_margin_percent: u32,
+    /// The share of a price, in hundredths of a per cent, that a collection may ask for its creator; orders of one that
+    /// asks for more are refused.
+    #[serde(default = "ten_per_cent")]
+    pub royalty_max_bps: u16,
     /// Milliseconds between two looks of the tracker for what is due.
     #[serde(default = "quarter_second")]
     pub follow_every_millis: u32,
@@ -50,6 +54,8 @@ pub struct PeerUrls {
     pub wallet: Url,
     /// Told what a session is preparing.
     pub auth: Url,
+    /// How far chains are read.
+    pub indexer: Url,
 }
 
 fn eight() -> u32 {
@@ -62,6 +68,10 @@ fn an_hour() -> u32 {
 
 fn twenty() -> u32 {
     20
+}
+
+fn ten_per_cent() -> u16 {
+    1000
 }
 
 fn quarter_second() -> u32 {

@@ -1,13 +1,17 @@
 //! Calldata, from what was asked for. Pure: the same ask and intent give the same bytes.
 
-use abi::launchpad::{
-    CreateParams, STAGE_ALLOWLIST, STAGE_PUBLIC, Stage, VitrineERC721, VitrineERC1155, VitrineFactory, salt,
+use abi::{
+    launchpad::{
+        CreateParams, STAGE_ALLOWLIST, STAGE_PUBLIC, Stage, VitrineERC721, VitrineERC1155, VitrineFactory,
+        salt,
+    },
+    standards::{Erc20, Erc721},
 };
 use alloy::{
     primitives::{B256, U256, aliases::U96},
     sol_types::SolCall,
 };
-use ids::{Address, Hash32, IntentId};
+use ids::{Address, Hash32, IntentId, TokenId};
 
 use crate::ask::{CreateAsk, MintAsk, StageAsk, StageKind, Standard};
 
@@ -51,13 +55,13 @@ fn stage(ask: &StageAsk) -> Stage {
         endsAt: ask.ends_at.unwrap_or(0),
         maxPerWallet: ask.max_per_wallet,
         merkleRoot: ask.allowlist_root.map(B256::from).unwrap_or_default(),
+        maxSupply: ask.max_supply,
     }
 }
 
 /// The call of the collection that mints.
-pub(crate) fn mint(ask: &MintAsk, stage_id: U256) -> Vec<u8> {
+pub(crate) fn mint(ask: &MintAsk, stage_id: U256, proof: Vec<B256>) -> Vec<u8> {
     let to = ask.recipient.into();
-    let proof: Vec<B256> = ask.proof.iter().copied().map(B256::from).collect();
     match ask.standard {
         Standard::Erc721 => {
             VitrineERC721::mintCall { to, quantity: ask.quantity, stageId: stage_id, proof }.abi_encode()
@@ -69,13 +73,35 @@ pub(crate) fn mint(ask: &MintAsk, stage_id: U256) -> Vec<u8> {
     }
 }
 
+/// The call of the collection that makes a token for each URI, outside the stages.
+pub(crate) fn mint_with_uris(ask: &MintAsk) -> Vec<u8> {
+    let (to, uris) = (ask.recipient.into(), ask.metadata_uris.clone());
+    VitrineERC721::mintWithURIsCall { to, uris }.abi_encode()
+}
+
+/// The call of an ERC-721 that lets somebody, or nobody any more, move one token.
+pub(crate) fn approve_token(operator: Option<Address>, token_id: TokenId) -> Vec<u8> {
+    let to = operator.unwrap_or(Address::ZERO).into();
+    Erc721::approveCall { to, tokenId: token_id.number() }.abi_encode()
+}
+
+/// The call of an ERC-721 or ERC-1155 that lets somebody move all tokens, or none any more.
+pub(crate) fn approve_all(operator: Address, is_approved: bool) -> Vec<u8> {
+    Erc721::setApprovalForAllCall { operator: operator.into(), approved: is_approved }.abi_encode()
+}
+
+/// The call of an ERC-20 that lets somebody move so much.
+pub(crate) fn approve_amount(spender: Address, amount: U256) -> Vec<u8> {
+    Erc20::approveCall { spender: spender.into(), amount }.abi_encode()
+}
+
 #[cfg(test)]
 mod tests {
     use alloy::{
         dyn_abi::{DynSolValue, JsonAbiExt},
         json_abi::JsonAbi,
     };
-    use ids::{ChainId, TokenId};
+    use ids::ChainId;
     use proptest::prelude::*;
 
     use super::*;
@@ -90,9 +116,9 @@ mod tests {
 
     prop_compose! {
         fn stage_ask()(is_public in any::<bool>(), price in word(), starts_at in any::<u64>(), ends_at in any::<Option<u64>>(),
-                       max_per_wallet in word(), root in any::<[u8; 32]>()) -> StageAsk {
+                       max_per_wallet in word(), max_supply in word(), root in any::<[u8; 32]>()) -> StageAsk {
             let kind = if is_public { StageKind::Public } else { StageKind::Allowlist };
-            StageAsk { kind, price, starts_at, ends_at, max_per_wallet, allowlist_root: Some(Hash32::new(root)) }
+            StageAsk { kind, price, starts_at, ends_at, max_per_wallet, max_supply, allowlist_root: Some(Hash32::new(root)) }
         }
     }
 
@@ -147,6 +173,7 @@ mod tests {
                 prop_assert_eq!(number(2), U256::from(stage.starts_at));
                 prop_assert_eq!(number(3), U256::from(stage.ends_at.unwrap_or(0)));
                 prop_assert_eq!(number(4), stage.max_per_wallet);
+                prop_assert_eq!(number(6), stage.max_supply);
                 prop_assert_eq!(encoded[5].as_fixed_bytes().unwrap().0.to_vec(), stage.allowlist_root.unwrap().as_slice().to_vec());
             }
         }
@@ -156,10 +183,12 @@ mod tests {
                                                 stage_id in word(), proof in prop::collection::vec(any::<[u8; 32]>(), 0..6)) {
             let standard = if is_721 { Standard::Erc721 } else { Standard::Erc1155 };
             let chain_id = ChainId::new(1).unwrap();
-            let proof: Vec<Hash32> = proof.into_iter().map(Hash32::new).collect();
+            let proof: Vec<B256> = proof.into_iter().map(B256::new).collect();
             let ask = MintAsk { standard, chain_id, collection: recipient, minter: recipient, recipient, token_id: Some(TokenId::new(id)),
-                                quantity, proof };
-            let (name, values) = decode(if is_721 { "VitrineERC721" } else { "VitrineERC1155" }, &mint(&ask, stage_id));
+                                quantity,
+                                proof: vec![], expected_price: None, metadata_uris: vec![] };
+            let data = mint(&ask, stage_id, proof.clone());
+            let (name, values) = decode(if is_721 { "VitrineERC721" } else { "VitrineERC1155" }, &data);
             prop_assert_eq!(name, "mint");
             let number = |at: usize| values[at].as_uint().unwrap().0;
             prop_assert_eq!(values[0].as_address().map(Address::from), Some(recipient));
@@ -167,7 +196,7 @@ mod tests {
             prop_assert_eq!(number(rest), quantity);
             prop_assert_eq!(number(rest + 1), stage_id);
             let decoded: Vec<_> = values[rest + 2].as_array().unwrap().iter().map(|word| word.as_fixed_bytes().unwrap().0.to_vec()).collect();
-            prop_assert_eq!(decoded, ask.proof.iter().map(|word| word.as_slice().to_vec()).collect::<Vec<_>>());
+            prop_assert_eq!(decoded, proof.iter().map(|word| word.to_vec()).collect::<Vec<_>>());
         }
     }
 }

@@ -6,6 +6,9 @@ use tonic::Status;
 
 use crate::{ask::Violation, model::Problem};
 
+/// What a caller hears of at once; more would only be a large answer to a large mistake.
+pub(crate) const COMPLAINTS_MAX: usize = 10;
+
 /// Why orchestrator says no.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -33,18 +36,24 @@ pub(crate) enum Error {
     /// The transaction would fail, or the collection says that it must.
     #[error("{}", .0.message)]
     WillFail(Problem, Option<alloy::primitives::Bytes>),
-    /// A transaction that is not the prepared one.
-    #[error("the transaction is not the prepared one")]
-    Mismatch,
+    /// A transaction that is not the prepared one; in words, why.
+    #[error("the transaction is not the prepared one: {0}")]
+    Mismatch(String),
     /// Too late.
     #[error("the intent has expired")]
     Expired,
     /// A page token that no page of ours ends with.
     #[error("page_token: is not one that this list gave")]
     BadCursor,
+    /// The catalog will never take this order; in words, why.
+    #[error("the catalog does not take the order: {0}")]
+    OrderRefused(String),
     /// Another service or the chain did not answer.
     #[error("{0} does not answer")]
     Unavailable(&'static str),
+    /// Somebody answers, but does not know enough yet; in words, what is lacking.
+    #[error("{0}")]
+    NotYet(String),
     /// The database failed.
     #[error("the database failed")]
     Store(#[from] sqlx::Error),
@@ -72,7 +81,7 @@ impl From<Error> for Status {
                 let add = |refusal: Refusal, Violation { path, message }| {
                     refusal.violation(path, "INVALID", message)
                 };
-                violations.into_iter().fold(refusal, add).into()
+                violations.into_iter().take(COMPLAINTS_MAX).fold(refusal, add).into()
             }
             Error::NotYourWallet(_) => refuse(Code::Forbidden, "FORBIDDEN"),
             Error::NotFound(_) => refuse(Code::NotFound, "NOT_FOUND"),
@@ -88,10 +97,11 @@ impl From<Error> for Status {
                     None => refusal.into(),
                 }
             }
-            Error::Mismatch => refuse(Code::Conflict, "TX_MISMATCH"),
+            Error::Mismatch(_) => refuse(Code::Conflict, "TX_MISMATCH"),
+            Error::OrderRefused(_) => refuse(Code::Conflict, "ORDER_INVALID"),
             Error::Expired => refuse(Code::Conflict, "INTENT_EXPIRED"),
             Error::BadCursor => refuse(Code::BadInput, "BAD_CURSOR"),
-            Error::Unavailable(_) => refuse(Code::Unavailable, "UNAVAILABLE"),
+            Error::Unavailable(_) | Error::NotYet(_) => refuse(Code::Unavailable, "UNAVAILABLE"),
             Error::Store(err) => rpc::internal(anyhow::Error::from(err).context(message)),
         }
     }
@@ -99,6 +109,21 @@ impl From<Error> for Status {
 
 /// The API's code, which is a word of a closed list.
 fn reason(code: &str) -> &'static str {
-    const KNOWN: [&str; 4] = ["MINT_NOT_OPEN", "MINT_LIMIT_REACHED", "SOLD_OUT", "NOT_ALLOWLISTED"];
+    const KNOWN: [&str; 14] = [
+        "MINT_NOT_OPEN",
+        "MINT_PAUSED",
+        "MINT_LIMIT_REACHED",
+        "SOLD_OUT",
+        "NOT_ALLOWLISTED",
+        "PRICE_CHANGED",
+        "INSUFFICIENT_BALANCE",
+        "NOT_OWNER",
+        "NOT_APPROVED",
+        "ORDER_FILLED",
+        "ORDER_CANCELLED",
+        "ORDER_EXPIRED",
+        "ORDER_INVALID",
+        "SIGNATURE_INVALID",
+    ];
     KNOWN.into_iter().find(|known| *known == code).unwrap_or("TX_WILL_FAIL")
 }

@@ -1,6 +1,10 @@
 //! The door for calls: parse, call, reply.
 
+mod allowlists;
+mod intents;
+mod market;
 mod parse;
+mod parse_market;
 mod reply;
 
 use std::sync::Arc;
@@ -8,25 +12,24 @@ use std::sync::Arc;
 use ids::UserId;
 use proto::orchestrator::v1::{
     self as pb,
+    allowlist_service_server::AllowlistServiceServer,
     collection_orchestrator_service_server::{
         CollectionOrchestratorService, CollectionOrchestratorServiceServer,
     },
-    intent_service_server::{IntentService, IntentServiceServer},
+    intent_service_server::IntentServiceServer,
+    market_orchestrator_service_server::MarketOrchestratorServiceServer,
     mint_orchestrator_service_server::{MintOrchestratorService, MintOrchestratorServiceServer},
 };
 use tokio::sync::Notify;
 use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
-    cancel_intent::cancel_intent,
+    allowlist::MOST_BYTES,
     error::Error,
-    page::Position,
+    get_mint_eligibility::get_mint_eligibility,
     prepare::{Asker, Tools},
     prepare_create_collection::prepare_create_collection,
     prepare_mint::prepare_mint,
-    resolve_intent::resolve_intent,
-    store,
-    track_tx::track_tx,
 };
 
 /// The services as tonic wants them.
@@ -34,6 +37,8 @@ pub(crate) fn routes(tools: Tools, woken: Arc<Notify>) -> Routes {
     let door = Door { tools, woken };
     Routes::new(CollectionOrchestratorServiceServer::new(door.clone()))
         .add_service(MintOrchestratorServiceServer::new(door.clone()))
+        .add_service(MarketOrchestratorServiceServer::new(door.clone()))
+        .add_service(AllowlistServiceServer::new(door.clone()).max_decoding_message_size(MOST_BYTES))
         .add_service(IntentServiceServer::new(door))
 }
 
@@ -66,10 +71,12 @@ impl MintOrchestratorService for Door {
     ) -> Result<Response<pb::PrepareMint721Response>, Status> {
         let (caller, request) = (rpc::caller::of(&request)?, request.into_inner());
         let asker = asker(&caller, &request.request_id)?;
-        let prepared = prepare_mint(&self.tools, &asker, &parse::mint721(request)?).await?;
+        let ask = parse::mint721(request)?;
+        let (prepared, eligibility) = Box::pin(prepare_mint(&self.tools, &asker, &ask)).await?;
         let (intent, steps) = reply::prepared(prepared);
+        let eligibility = eligibility.map(reply::eligibility);
         launch::failpoint("orch.response_unsent");
-        Ok(Response::new(pb::PrepareMint721Response { intent: Some(intent), steps }))
+        Ok(Response::new(pb::PrepareMint721Response { intent: Some(intent), steps, eligibility }))
     }
 
     async fn prepare_mint1155(
@@ -78,71 +85,22 @@ impl MintOrchestratorService for Door {
     ) -> Result<Response<pb::PrepareMint1155Response>, Status> {
         let (caller, request) = (rpc::caller::of(&request)?, request.into_inner());
         let asker = asker(&caller, &request.request_id)?;
-        let prepared = prepare_mint(&self.tools, &asker, &parse::mint1155(request)?).await?;
+        let ask = parse::mint1155(request)?;
+        let (prepared, eligibility) = Box::pin(prepare_mint(&self.tools, &asker, &ask)).await?;
         let (intent, steps) = reply::prepared(prepared);
+        let eligibility = eligibility.map(reply::eligibility);
         launch::failpoint("orch.response_unsent");
-        Ok(Response::new(pb::PrepareMint1155Response { intent: Some(intent), steps }))
-    }
-}
-
-#[tonic::async_trait]
-impl IntentService for Door {
-    async fn track_tx(
-        &self,
-        request: Request<pb::TrackTxRequest>,
-    ) -> Result<Response<pb::TrackTxResponse>, Status> {
-        let user_id = user_id(&rpc::caller::of(&request)?)?;
-        let intent =
-            track_tx(&self.tools, &self.woken, &parse::track(user_id, request.into_inner())?).await?;
-        Ok(Response::new(pb::TrackTxResponse { intent: Some(reply::intent(&intent)) }))
+        Ok(Response::new(pb::PrepareMint1155Response { intent: Some(intent), steps, eligibility }))
     }
 
-    async fn get_intent(
+    async fn get_mint_eligibility(
         &self,
-        request: Request<pb::GetIntentRequest>,
-    ) -> Result<Response<pb::GetIntentResponse>, Status> {
-        let user_id = user_id(&rpc::caller::of(&request)?)?;
-        let intent_id = parse::intent_id(&request.into_inner().intent_id)?;
-        let found = store::find_of_user(&self.tools.db, user_id, intent_id).await.map_err(Error::from)?;
-        let intent = found.ok_or(Error::NotFound("intent"))?;
-        Ok(Response::new(pb::GetIntentResponse { intent: Some(reply::intent(&intent)) }))
-    }
-
-    async fn list_intents(
-        &self,
-        request: Request<pb::ListIntentsRequest>,
-    ) -> Result<Response<pb::ListIntentsResponse>, Status> {
-        let user_id = user_id(&rpc::caller::of(&request)?)?;
-        let (statuses, size, after) = parse::list(&request.into_inner())?;
-        // One more than asked tells whether there is another page.
-        let asked = i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1);
-        let listed = store::list_page(&self.tools.db, user_id, &statuses, after, asked).await;
-        let mut intents = listed.map_err(Error::from)?;
-        let has_next = intents.len() > size;
-        intents.truncate(size);
-        let cursors = intents.iter().map(|intent| Position::after(intent).to_string()).collect();
-        let intents = intents.iter().map(reply::intent).collect();
-        Ok(Response::new(pb::ListIntentsResponse { intents, cursors, has_next }))
-    }
-
-    async fn cancel_intent(
-        &self,
-        request: Request<pb::CancelIntentRequest>,
-    ) -> Result<Response<pb::CancelIntentResponse>, Status> {
-        let user_id = user_id(&rpc::caller::of(&request)?)?;
-        let intent_id = parse::intent_id(&request.into_inner().intent_id)?;
-        let intent = cancel_intent(&self.tools, user_id, intent_id).await?;
-        Ok(Response::new(pb::CancelIntentResponse { intent: Some(reply::intent(&intent)) }))
-    }
-
-    async fn resolve_intent(
-        &self,
-        request: Request<pb::ResolveIntentRequest>,
-    ) -> Result<Response<pb::ResolveIntentResponse>, Status> {
-        let told = parse::told(request.into_inner())?;
-        let found = resolve_intent(&self.tools.db, &self.tools.statuses, &self.woken, &told).await?;
-        let intent_ids = found.iter().map(ToString::to_string).collect();
-        Ok(Response::new(pb::ResolveIntentResponse { intent_ids }))
+        request: Request<pb::GetMintEligibilityRequest>,
+    ) -> Result<Response<pb::GetMintEligibilityResponse>, Status> {
+        let ask = parse::eligibility(request.into_inner())?;
+        let found = get_mint_eligibility(&self.tools, &ask).await?;
+        let eligibility = Some(reply::eligibility(found));
+        Ok(Response::new(pb::GetMintEligibilityResponse { eligibility }))
     }
 }
 

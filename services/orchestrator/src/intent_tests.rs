@@ -1,17 +1,21 @@
-//! The state machine against its table: each fact in each state, and what no sequence of facts may do.
+//! The state machine: against its table in the documentation, fact by fact; and on chains that do whatever they like.
+
+mod looks;
+mod stories;
+mod table;
+mod world;
 
 use amounts::U256;
 use chrono::{TimeDelta, Utc};
 use ids::{Address, BlockHash, ChainId, Hash32, IntentId, TokenId, TxHash, UserId};
-use proptest::prelude::*;
+use uuid::Uuid;
 
 use crate::{
-    intent::{End, Fact, Inclusion},
-    model::{Catalogued, Intent, Kind, PendingCollection, Problem, Status, is_catalogued, now},
+    intent::{End, Fact, Inclusion, Outlook, Taker},
+    model::{Catalogued, Intent, Kind, PendingCollection, Problem, Status, Word, catalogued, now},
 };
 
 const TX: TxHash = Hash32::new([1; 32]);
-const OTHER_TX: TxHash = Hash32::new([2; 32]);
 const BLOCK: BlockHash = Hash32::new([3; 32]);
 const COLLECTION: Address = Address::new([4; 20]);
 
@@ -46,6 +50,10 @@ fn intent(kind: Kind, status: Status) -> Intent {
         unseen_since: None,
         catalogued_at: (status == Status::Ready).then(Utc::now),
         pending: PendingCollection::None,
+        order_id: None,
+        awaits_catalog: true,
+        is_order_due: false,
+        is_contract_account: None,
     }
 }
 
@@ -59,108 +67,6 @@ fn done() -> End {
 
 fn reverted() -> End {
     End::Reverted(Problem { code: "SOLD_OUT".into(), message: "gone".into() })
-}
-
-fn after(status: Status, fact: &Fact) -> Status {
-    let mut intent = intent(Kind::CreateCollection, status);
-    intent.apply(fact);
-    intent.status
-}
-
-fn facts() -> Vec<(&'static str, Fact)> {
-    let unseen = |drop_after| Fact::Unseen { now: now(), drop_after };
-    vec![
-        ("named", Fact::Named(TX)),
-        ("waiting", Fact::Waiting(TX)),
-        ("included", included(1, done())),
-        ("deep", included(3, done())),
-        ("reverted", included(1, reverted())),
-        ("deep reverted", included(3, reverted())),
-        ("gone", Fact::Gone),
-        ("unseen", unseen(TimeDelta::seconds(60))),
-        ("long unseen", unseen(TimeDelta::zero())),
-        ("refused", Fact::Refused),
-        ("nonce taken", Fact::NonceTaken),
-        ("catalogued", Fact::Catalogued(now())),
-        ("uncatalogued", Fact::Uncatalogued),
-        ("cancel asked", Fact::CancelAsked),
-        ("time passed", Fact::TimePassed),
-    ]
-}
-
-#[test]
-fn each_fact_in_each_state_leads_where_the_table_says() {
-    use Status::{
-        Cancelled, Confirmed, Dropped, Expired, Failed, Mined, Prepared, Ready, Replaced, Submitted,
-    };
-    let columns =
-        [Prepared, Submitted, Mined, Confirmed, Ready, Failed, Replaced, Cancelled, Dropped, Expired];
-    let table: [(&str, [Status; 10]); 15] = [
-        (
-            "named",
-            [Submitted, Submitted, Mined, Confirmed, Ready, Failed, Replaced, Cancelled, Submitted, Expired],
-        ),
-        (
-            "waiting",
-            [
-                Submitted, Submitted, Submitted, Submitted, Submitted, Failed, Replaced, Submitted,
-                Submitted, Submitted,
-            ],
-        ),
-        ("included", [Mined, Mined, Mined, Mined, Mined, Failed, Mined, Mined, Mined, Mined]),
-        // READY has its catalogued mark and keeps it.
-        (
-            "deep",
-            [
-                Confirmed, Confirmed, Confirmed, Confirmed, Ready, Failed, Confirmed, Confirmed, Confirmed,
-                Confirmed,
-            ],
-        ),
-        ("reverted", [Mined, Mined, Mined, Mined, Mined, Failed, Mined, Mined, Mined, Mined]),
-        ("deep reverted", [Failed; 10]),
-        (
-            "gone",
-            [
-                Prepared, Submitted, Submitted, Submitted, Submitted, Failed, Replaced, Cancelled, Dropped,
-                Expired,
-            ],
-        ),
-        ("unseen", columns),
-        (
-            "long unseen",
-            [Prepared, Dropped, Mined, Confirmed, Ready, Failed, Replaced, Cancelled, Dropped, Expired],
-        ),
-        (
-            "refused",
-            [Prepared, Prepared, Mined, Confirmed, Ready, Failed, Replaced, Cancelled, Prepared, Expired],
-        ),
-        (
-            "nonce taken",
-            [Prepared, Replaced, Mined, Confirmed, Ready, Failed, Replaced, Cancelled, Replaced, Expired],
-        ),
-        (
-            "catalogued",
-            [Prepared, Submitted, Mined, Ready, Ready, Failed, Replaced, Cancelled, Dropped, Expired],
-        ),
-        (
-            "uncatalogued",
-            [Prepared, Submitted, Mined, Confirmed, Confirmed, Failed, Replaced, Cancelled, Dropped, Expired],
-        ),
-        (
-            "cancel asked",
-            [Cancelled, Submitted, Mined, Confirmed, Ready, Failed, Replaced, Cancelled, Dropped, Expired],
-        ),
-        (
-            "time passed",
-            [Expired, Submitted, Mined, Confirmed, Ready, Failed, Replaced, Cancelled, Dropped, Expired],
-        ),
-    ];
-    for ((name, row), (fact_name, fact)) in table.iter().zip(facts()) {
-        assert_eq!(*name, fact_name);
-        for (from, to) in columns.iter().zip(row) {
-            assert_eq!(after(*from, &fact), *to, "{name} in {from:?}");
-        }
-    }
 }
 
 #[test]
@@ -181,19 +87,6 @@ fn a_reorganisation_forgets_what_the_lost_block_brought() {
     intent.apply(&Fact::Gone);
     assert_eq!((intent.status, intent.problem.clone(), intent.block), (Status::Submitted, None, None));
     assert_eq!(intent.tx_hash, Some(TX));
-}
-
-#[test]
-fn the_same_fact_twice_changes_nothing_the_second_time() {
-    for status in Status::ALL {
-        for (name, fact) in facts() {
-            let mut intent = intent(Kind::CreateCollection, *status);
-            intent.apply(&fact);
-            let once = intent.clone();
-            let is_changed = intent.apply(&fact);
-            assert!(!is_changed && intent == once, "{name} in {status:?}");
-        }
-    }
 }
 
 #[test]
@@ -228,79 +121,96 @@ fn a_mint_is_catalogued_when_each_of_its_tokens_is() {
         token_ids: ids.iter().map(|id| token(*id)).collect(),
         is_removed,
     };
-    assert!(!is_catalogued(&mint, &[]));
-    assert!(!is_catalogued(&mint, &[told(&[1], false)]));
-    assert!(!is_catalogued(&mint, &[told(&[], false)]), "the collection's word is not the tokens'");
-    assert!(is_catalogued(&mint, &[told(&[1], false), told(&[2], false)]));
-    assert!(is_catalogued(&mint, &[told(&[3, 2, 1], false)]));
-    assert!(!is_catalogued(&mint, &[told(&[1, 2], false), told(&[2], true)]));
-    assert!(is_catalogued(&mint, &[told(&[2], true), told(&[1, 2], false)]));
+    let says = |told: &[Catalogued]| catalogued(&mint, told);
+    assert_eq!(says(&[]), Word::Unsaid, "words that are not kept any more take nothing back");
+    assert_eq!(says(&[told(&[1], false)]), Word::Unsaid);
+    assert_eq!(says(&[told(&[], false)]), Word::Unsaid, "the collection's word is not the tokens'");
+    assert_eq!(says(&[told(&[1], false), told(&[2], false)]), Word::There);
+    assert_eq!(says(&[told(&[3, 2, 1], false)]), Word::There);
+    assert_eq!(says(&[told(&[1, 2], false), told(&[2], true)]), Word::Removed);
+    assert_eq!(says(&[told(&[2], true)]), Word::Removed);
+    assert_eq!(says(&[told(&[2], true), told(&[1, 2], false)]), Word::There);
     let create = Intent { kind: Kind::CreateCollection, token_ids: vec![], ..mint.clone() };
-    assert!(is_catalogued(&create, &[told(&[], false)]) && !is_catalogued(&create, &[told(&[1], false)]));
+    assert_eq!(catalogued(&create, &[told(&[], false)]), Word::There);
+    assert_eq!(catalogued(&create, &[told(&[1], false)]), Word::Unsaid);
 }
 
-fn any_fact() -> impl Strategy<Value = Fact> {
-    let hash = prop_oneof![Just(TX), Just(OTHER_TX)];
-    let inclusion = (hash.clone(), 1_u64..4, 1_u32..6, any::<bool>()).prop_map(
-        |(tx_hash, number, confirmations, is_done)| {
-            let block = (number, Hash32::new([u8::try_from(number).unwrap(); 32]));
-            let end = if is_done { done() } else { reverted() };
-            Fact::Included(Inclusion { tx_hash, block, confirmations, end })
-        },
-    );
-    prop_oneof![
-        hash.clone().prop_map(Fact::Named),
-        hash.prop_map(Fact::Waiting),
-        inclusion,
-        Just(Fact::Gone),
-        any::<bool>().prop_map(|is_long| {
-            let drop_after = if is_long { TimeDelta::zero() } else { TimeDelta::hours(1) };
-            Fact::Unseen { now: now(), drop_after }
-        }),
-        Just(Fact::Refused),
-        Just(Fact::NonceTaken),
-        Just(Fact::Catalogued(now())),
-        Just(Fact::Uncatalogued),
-        Just(Fact::CancelAsked),
-        Just(Fact::TimePassed),
-    ]
+#[test]
+fn who_does_not_answer_is_asked_the_more_rarely_the_longer_that_goes_on_and_clocks_may_step_back() {
+    let mut create = intent(Kind::CreateCollection, Status::Submitted);
+    create.pending = PendingCollection::PutDue;
+    let start = create.updated_at;
+    let wait = |seconds: i64| create.patience(start + TimeDelta::seconds(seconds));
+    assert_eq!(wait(0), TimeDelta::seconds(2));
+    assert_eq!(wait(600), TimeDelta::seconds(60));
+    assert_eq!(wait(1_000_000), TimeDelta::minutes(10));
+    assert_eq!(wait(-3600), TimeDelta::seconds(2));
+    let back = start - TimeDelta::hours(1);
+    let next = create.next_look(back, Outlook::default()).unwrap();
+    assert!(next > back && next <= back + TimeDelta::seconds(2));
 }
 
-proptest! {
-    #[test]
-    fn no_sequence_of_facts_breaks_what_a_state_means(facts in prop::collection::vec(any_fact(), 0..40)) {
-        let mut intent = intent(Kind::CreateCollection, Status::Prepared);
-        for fact in facts {
-            let before = intent.clone();
-            intent.apply(&fact);
-            let is_in_block = intent.block.is_some();
-            match intent.status {
-                Status::Mined => prop_assert!(is_in_block && intent.tx_hash.is_some()),
-                Status::Confirmed | Status::Ready => prop_assert!(is_in_block && intent.problem.is_none()),
-                Status::Failed => prop_assert!(intent.problem.is_some() && is_in_block),
-                Status::Submitted => prop_assert!(!is_in_block && intent.tx_hash.is_some()),
-                Status::Prepared => prop_assert!(!is_in_block && intent.tx_hash.is_none()),
-                _ => prop_assert!(!is_in_block),
-            }
-            if intent.status == Status::Ready {
-                prop_assert!(intent.catalogued_at.is_some());
-            }
-            if intent.status == Status::Failed && before.status != Status::Failed {
-                prop_assert!(matches!(fact, Fact::Included(_)));
-            }
-            if before.status == Status::Failed {
-                prop_assert_eq!(intent.status, Status::Failed);
-            }
-        }
+#[test]
+fn what_is_done_is_not_watched_for_ever_where_no_node_answers() {
+    let ready = intent(Kind::Buy, Status::Ready);
+    let at = |days| ready.next_look(ready.updated_at + TimeDelta::days(days), Outlook::default());
+    assert!(at(1).is_some() && at(29).is_some());
+    assert_eq!(at(31), None);
+}
+
+#[test]
+fn what_a_purchase_is_about_was_known_before_and_stays_known() {
+    let mut buy = intent(Kind::Buy, Status::Submitted);
+    let id = TokenId::new(U256::from(7));
+    (buy.contract, buy.token_ids, buy.order_id) = (Some(COLLECTION), vec![id], Some(Uuid::from_u128(1)));
+    let bare = End::Done { contract: None, token_ids: vec![] };
+    buy.apply(&included(2, bare.clone()));
+    buy.apply(&Fact::Gone);
+    assert_eq!((buy.contract, buy.token_ids.as_slice()), (Some(COLLECTION), [id].as_slice()));
+    buy.apply(&included(3, bare));
+    assert!(!buy.is_order_due);
+    buy.apply(&Fact::Catalogued(now()));
+    assert_eq!((buy.status, buy.is_order_due), (Status::Ready, true));
+    buy.is_order_due = false;
+    buy.apply(&Fact::Gone);
+    assert!(buy.is_order_due, "the catalog hears that it was taken back");
+}
+
+#[test]
+fn a_dropped_create_takes_its_pending_collection_back_and_brings_it_again_when_it_revives() {
+    let mut create = intent(Kind::CreateCollection, Status::Submitted);
+    create.pending = PendingCollection::Put;
+    create.apply(&Fact::Unseen { now: now(), drop_after: TimeDelta::zero() });
+    assert_eq!((create.status, create.pending), (Status::Dropped, PendingCollection::RemoveDue));
+    create.pending = PendingCollection::Removed;
+    create.apply(&Fact::Waiting(TX));
+    assert_eq!((create.status, create.pending), (Status::Submitted, PendingCollection::PutDue));
+}
+
+#[test]
+fn a_node_that_lags_takes_nothing_back_within_a_block() {
+    for (end, status) in [(done(), Status::Confirmed), (reverted(), Status::Failed)] {
+        let mut intent = intent(Kind::CreateCollection, Status::Submitted);
+        intent.apply(&included(3, end.clone()));
+        let before = intent.clone();
+        assert!(!intent.apply(&included(1, end)), "{status:?}");
+        assert_eq!((intent.status, intent.confirmations), (status, before.confirmations));
     }
+}
 
-    #[test]
-    fn whatever_happened_the_chain_s_last_word_makes_it_ready(facts in prop::collection::vec(any_fact(), 0..40)) {
-        let mut intent = intent(Kind::CreateCollection, Status::Prepared);
-        facts.iter().for_each(|fact| { intent.apply(fact); });
-        prop_assume!(intent.status != Status::Failed);
+#[test]
+fn a_wallet_that_cancels_is_told_from_one_that_does_something_else() {
+    for (by, status) in [(Taker::Cancelling, Status::Cancelled), (Taker::Other, Status::Replaced)] {
+        let mut intent = intent(Kind::Mint721, Status::Submitted);
+        intent.apply(&Fact::NonceTaken(by));
+        assert_eq!(intent.status, status);
+        // A reorganisation may yet bring the transaction.
         intent.apply(&included(3, done()));
-        intent.apply(&Fact::Catalogued(now()));
-        prop_assert_eq!(intent.status, Status::Ready);
+        assert_eq!(intent.status, Status::Confirmed);
     }
+}
+
+/// An intent of this kind that was sent, for the tests of others.
+pub(crate) fn an_intent(kind: Kind) -> Intent {
+    intent(kind, Status::Submitted)
 }

@@ -5,6 +5,7 @@ use amounts::U256;
 use chrono::{DateTime, Utc};
 use ids::{Address, BlockHash, ChainId, Hash32, IntentId, StepId, TokenId, TxHash, UserId};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// Writes an enum as the upper-case word that tables, events and the API share.
 macro_rules! words {
@@ -29,7 +30,18 @@ macro_rules! words {
 
 words! {
     /// What an intent is for.
-    Kind { CreateCollection = "CREATE_COLLECTION", Mint721 = "MINT_721", Mint1155 = "MINT_1155" }
+    Kind {
+        CreateCollection = "CREATE_COLLECTION",
+        Mint721 = "MINT_721",
+        Mint1155 = "MINT_1155",
+        Approve = "APPROVE",
+        List = "LIST",
+        Buy = "BUY",
+        CancelListing = "CANCEL_LISTING",
+        Offer = "OFFER",
+        AcceptOffer = "ACCEPT_OFFER",
+        RevokeApproval = "REVOKE_APPROVAL",
+    }
 }
 words! {
     /// Where an intent is on its way.
@@ -47,6 +59,16 @@ words! {
     }
 }
 words! {
+    /// Where one step is. The last step decides the intent; those before it are only cleared out of the way.
+    StepStatus {
+        Prepared = "PREPARED",
+        Submitted = "SUBMITTED",
+        Mined = "MINED",
+        Done = "DONE",
+        Failed = "FAILED",
+    }
+}
+words! {
     /// What the catalog should hear, or has heard, of a collection that is about to be.
     PendingCollection { None = "none", PutDue = "put_due", Put = "put", RemoveDue = "remove_due", Removed = "removed" }
 }
@@ -55,6 +77,8 @@ words! {
 pub(crate) enum Source {
     Reported,
     Salt,
+    /// Found in the chain under the nonce of one that was known.
+    Nonce,
 }
 
 impl Source {
@@ -62,6 +86,7 @@ impl Source {
         match self {
             Source::Reported => "REPORTED",
             Source::Salt => "SALT",
+            Source::Nonce => "NONCE",
         }
     }
 }
@@ -114,16 +139,47 @@ pub(crate) struct Intent {
     pub(crate) unseen_since: Option<DateTime<Utc>>,
     pub(crate) catalogued_at: Option<DateTime<Utc>>,
     pub(crate) pending: PendingCollection,
+    /// The order that it makes, fills or cancels, as the catalog names it.
+    pub(crate) order_id: Option<Uuid>,
+    /// Whether the catalog follows the contract, so that READY waits for its word.
+    pub(crate) awaits_catalog: bool,
+    /// Whether the catalog should hear what the chain says of the order now.
+    pub(crate) is_order_due: bool,
+    /// Whether the wallet is a contract account; None where nobody could tell when it was prepared.
+    pub(crate) is_contract_account: Option<bool>,
 }
 
-/// One transaction to sign.
+/// One transaction to send, or one message to sign.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
     pub(crate) step_id: StepId,
     pub(crate) title: String,
     pub(crate) description: String,
-    pub(crate) transaction: Transaction,
+    pub(crate) act: Act,
     pub(crate) is_simulated: bool,
+    pub(crate) status: StepStatus,
+    /// The transaction that carries it.
+    pub(crate) tx_hash: Option<TxHash>,
+    pub(crate) problem: Option<Problem>,
+    /// What the wallet signed, of a message.
+    pub(crate) signature: Option<Vec<u8>>,
+}
+
+/// What a step asks of the wallet.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Act {
+    Send(Transaction),
+    /// EIP-712, as `eth_signTypedData_v4` takes it.
+    Sign(Value),
+}
+
+impl Step {
+    pub(crate) fn transaction(&self) -> Option<&Transaction> {
+        match &self.act {
+            Act::Send(transaction) => Some(transaction),
+            Act::Sign(_) => None,
+        }
+    }
 }
 
 /// An unsigned EIP-1559 transaction.
@@ -147,6 +203,26 @@ pub(crate) struct Candidate {
     pub(crate) judgement: Judgement,
     /// Of the transaction, once it was seen.
     pub(crate) nonce: Option<u64>,
+    /// The transaction that used its nonce in its place, once that was found.
+    pub(crate) taker: Option<TxHash>,
+    /// The block in which it was seen last.
+    pub(crate) block: Option<(u64, BlockHash)>,
+    pub(crate) reported_at: Option<DateTime<Utc>>,
+    /// When a node was asked last, of one that none has shown for long.
+    pub(crate) asked_at: Option<DateTime<Utc>>,
+}
+
+impl Candidate {
+    /// One that is new.
+    pub(crate) fn new(
+        step_id: StepId,
+        tx_hash: TxHash,
+        judgement: Judgement,
+        nonce: Option<u64>,
+    ) -> Candidate {
+        let (taker, block, reported_at, asked_at) = (None, None, None, None);
+        Candidate { step_id, tx_hash, judgement, nonce, taker, block, reported_at, asked_at }
+    }
 }
 
 /// What the catalog said of one entity of a transaction.
@@ -171,18 +247,43 @@ pub(crate) struct Told {
     pub(crate) salts: Vec<Hash32>,
 }
 
+/// What the catalog's words on an intent's transaction say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// All that it brought is there.
+    There,
+    /// Some of it was taken back.
+    Removed,
+    /// Of some of it nothing was said, which takes nothing back: old words are not kept for ever.
+    Unsaid,
+}
+
 /// Whether all that the intent brought is in the catalog. `told` is in the order in which it was told: of two words on
 /// one token the later one holds.
-pub(crate) fn is_catalogued(intent: &Intent, told: &[Catalogued]) -> bool {
+pub(crate) fn catalogued(intent: &Intent, told: &[Catalogued]) -> Word {
     let of_contract = || told.iter().rev().filter(|told| Some(told.contract) == intent.contract);
-    let stands = |found: Option<&Catalogued>| found.is_some_and(|told| !told.is_removed);
+    let says = |found: Option<&Catalogued>| match found {
+        Some(told) if told.is_removed => Word::Removed,
+        Some(_) => Word::There,
+        None => Word::Unsaid,
+    };
+    let all_tokens = || {
+        let words = intent.token_ids.iter();
+        let words = words.map(|id| says(of_contract().find(|told| told.token_ids.contains(id))));
+        words.fold(Word::There, |all, word| match (all, word) {
+            (Word::Removed, _) | (_, Word::Removed) => Word::Removed,
+            (Word::Unsaid, _) | (_, Word::Unsaid) => Word::Unsaid,
+            (Word::There, Word::There) => Word::There,
+        })
+    };
     match intent.kind {
-        Kind::CreateCollection => stands(of_contract().find(|told| told.token_ids.is_empty())),
+        Kind::CreateCollection => says(of_contract().find(|told| told.token_ids.is_empty())),
         // A mint whose receipt shows no token of a known standard: any word on its transaction is all there will be.
-        Kind::Mint721 | Kind::Mint1155 if intent.token_ids.is_empty() => stands(of_contract().next()),
-        Kind::Mint721 | Kind::Mint1155 => {
-            intent.token_ids.iter().all(|id| stands(of_contract().find(|told| told.token_ids.contains(id))))
-        }
+        Kind::Mint721 | Kind::Mint1155 if intent.token_ids.is_empty() => says(of_contract().next()),
+        Kind::Mint721 | Kind::Mint1155 => all_tokens(),
+        Kind::Buy | Kind::AcceptOffer if intent.awaits_catalog => all_tokens(),
+        // The chain's word is all there is.
+        _ => Word::There,
     }
 }
 

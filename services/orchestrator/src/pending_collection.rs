@@ -2,6 +2,7 @@
 
 use crate::{
     ask::CreateAsk,
+    error::Error,
     model::{Intent, PendingCollection},
     peers::Peers,
 };
@@ -16,11 +17,20 @@ pub(crate) async fn tell_catalog(peers: &Peers, intent: &Intent) -> PendingColle
             };
             match peers.put_pending(intent, &ask).await {
                 Ok(()) => PendingCollection::Put,
+                // What will never be heard is not said for ever.
+                Err(err @ Error::Conflict(_)) => {
+                    tracing::error!(intent.id = %intent.intent_id, error = %err, "the catalog takes no pending collection");
+                    PendingCollection::None
+                }
                 Err(_) => PendingCollection::PutDue,
             }
         }
         PendingCollection::RemoveDue => match peers.remove_pending(intent.intent_id).await {
             Ok(()) => PendingCollection::Removed,
+            Err(err @ Error::Conflict(_)) => {
+                tracing::error!(intent.id = %intent.intent_id, error = %err, "the catalog removes no pending collection");
+                PendingCollection::Removed
+            }
             Err(_) => PendingCollection::RemoveDue,
         },
         told => told,

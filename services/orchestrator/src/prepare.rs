@@ -1,22 +1,23 @@
-//! What all preparations share: the same request gives the same intent, the transaction is simulated and priced, and
-//! the intent is stored with its step, its audit row and its fact in one transaction.
+//! What all preparations share: the same request gives the same intent, and the intent is stored with its steps, its
+//! audit row and its fact in one transaction. How the steps are tried and priced is in `simulate.rs`.
 
-use alloy::rpc::types::TransactionRequest;
 use chrono::TimeDelta;
-use ids::{Address, IntentId, StepId, UserId};
+use ids::{Address, IntentId, TokenId, UserId};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::{
     ask::{Violation, request_hash},
     chains::{Chain, Chains},
     change::write_first,
     error::Error,
-    fees::with_margin,
-    model::{Intent, Kind, PendingCollection, Status, Step, Transaction, now},
+    market::Exchanges,
+    model::{Intent, Kind, PendingCollection, Status, Step, now},
+    observe::is_contract,
     peers::Peers,
-    revert, store,
+    store,
 };
 
 /// Who asks, and under which key.
@@ -35,6 +36,10 @@ pub(crate) struct Tools {
     pub(crate) statuses: store::Statuses,
     pub(crate) intent_ttl: TimeDelta,
     pub(crate) gas_margin_percent: u32,
+    /// What a collection may ask for its creator at most.
+    pub(crate) royalty_max_bps: u16,
+    /// The exchanges that were found to be what the registry says.
+    pub(crate) exchanges: Exchanges,
 }
 
 /// An intent with what is to be signed.
@@ -65,40 +70,6 @@ pub(crate) fn require_valid(violations: Vec<Violation>) -> Result<(), Error> {
     if violations.is_empty() { Ok(()) } else { Err(Error::Invalid(violations)) }
 }
 
-/// A transaction that would succeed now, with what it will cost.
-pub(crate) async fn simulate(
-    chain: &Chain,
-    (from, to): (Address, Address),
-    data: Vec<u8>,
-    value: amounts::U256,
-    gas_margin_percent: u32,
-) -> Result<Transaction, Error> {
-    let request =
-        TransactionRequest::default().from(from.into()).to(to.into()).value(value).input(data.clone().into());
-    let (gas, fees) = tokio::join!(chain.node.estimate_gas(&request), chain.node.fees());
-    let gas = gas.map_err(|err| match &err {
-        err if err.is_revert() => {
-            Error::WillFail(revert::decode(err.revert_data()), err.revert_data().cloned())
-        }
-        evm::NodeError::Rpc { message, .. } if message.to_ascii_lowercase().contains("insufficient") => {
-            let message = "the wallet's balance is too small".to_owned();
-            Error::problem(crate::model::Problem { code: "TX_WILL_FAIL".to_owned(), message })
-        }
-        _ => unreachable_node(&err),
-    })?;
-    let (max_fee, max_priority_fee) = chain.gas_policy.price(fees.map_err(|err| unreachable_node(&err))?);
-    Ok(Transaction {
-        chain_id: chain.chain_id,
-        from,
-        to,
-        data,
-        value,
-        gas: with_margin(gas, gas_margin_percent),
-        max_fee_per_gas: max_fee,
-        max_priority_fee_per_gas: max_priority_fee,
-    })
-}
-
 /// The chain gave no answer that could be used.
 pub(crate) fn unreachable_node(err: &evm::NodeError) -> Error {
     tracing::warn!(error = %err, "the chain gave no answer");
@@ -113,6 +84,27 @@ pub(crate) struct Subject {
     pub(crate) preview_address: Option<Address>,
     pub(crate) salt: Option<ids::Hash32>,
     pub(crate) contract: Option<Address>,
+    pub(crate) token_ids: Vec<TokenId>,
+    pub(crate) order_id: Option<Uuid>,
+    /// Whether READY waits for the catalog's word on the contract.
+    pub(crate) awaits_catalog: bool,
+}
+
+impl Subject {
+    /// A fresh intent of a wallet, about nothing yet, that the chain's word alone makes READY.
+    pub(crate) fn of(kind: Kind, from: Address) -> Subject {
+        Subject {
+            intent_id: IntentId::new(),
+            kind,
+            from,
+            preview_address: None,
+            salt: None,
+            contract: None,
+            token_ids: Vec::new(),
+            order_id: None,
+            awaits_catalog: false,
+        }
+    }
 }
 
 /// A fresh intent that waits for its signature.
@@ -145,34 +137,39 @@ pub(crate) fn draft(
         tx_hash: None,
         problem: None,
         contract: subject.contract,
-        token_ids: Vec::new(),
+        token_ids: subject.token_ids,
         confirmations: None,
         block: None,
         unseen_since: None,
         catalogued_at: None,
         pending: PendingCollection::None,
+        order_id: subject.order_id,
+        awaits_catalog: subject.awaits_catalog,
+        is_order_due: false,
+        is_contract_account: None,
     }
-}
-
-/// A step that is one transaction.
-pub(crate) fn step(title: String, description: String, transaction: Transaction) -> Step {
-    Step { step_id: StepId::new(), title, description, transaction, is_simulated: true }
 }
 
 /// Stores the intent, or answers with the one that another call stored under the same key meanwhile.
 pub(crate) async fn store_prepared(
     tools: &Tools,
     asker: &Asker,
-    prepared: Prepared,
+    mut prepared: Prepared,
 ) -> Result<Prepared, Error> {
+    prepared.intent.is_contract_account = tell_contract_account(tools, &prepared.intent).await;
     let mut tx = tools.db.begin().await?;
+    // One clock tells all times of a row, whichever process writes it.
+    let skew = store::clock(&mut *tx).await? - prepared.intent.created_at;
+    prepared.intent.created_at += skew;
+    prepared.intent.updated_at += skew;
+    prepared.intent.deadline_at += skew;
     if !store::insert_intent(&mut tx, &prepared.intent).await? {
         tx.rollback().await?;
         let winner = find_prepared(&tools.db, asker, &prepared.intent.request_hash).await?;
         return winner.ok_or(Error::Conflict("the request id was taken meanwhile".to_owned()));
     }
     for (position, step) in (0..).zip(&prepared.steps) {
-        store::insert_step(&mut tx, prepared.intent.intent_id, position, step).await?;
+        store::insert_step(&mut tx, &prepared.intent, position, step).await?;
     }
     write_first(&mut tx, &prepared.intent).await?;
     launch::failpoint("orch.intent_inserted");
@@ -180,4 +177,18 @@ pub(crate) async fn store_prepared(
     tools.statuses.put(&prepared.intent);
     tools.peers.note_intent(&prepared.intent).await;
     Ok(prepared)
+}
+
+/// Whether the wallet is a contract account: one that has code, or that wallet keeps as one though it has none yet.
+async fn tell_contract_account(tools: &Tools, intent: &Intent) -> Option<bool> {
+    let code = async {
+        let chain = tools.chains.get(intent.chain_id).await.ok()?;
+        is_contract(&chain.node, intent.from.into()).await.ok()
+    };
+    let kept = tools.peers.is_contract_wallet(intent.created_by, intent.from);
+    match tokio::join!(code, kept) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
+    }
 }

@@ -1,7 +1,6 @@
 //! Prepares the call of the factory that makes a collection at an address that is known beforehand.
 
 use abi::launchpad::VitrineFactory::predictCollectionCall;
-use alloy::sol_types::SolCall;
 use amounts::U256;
 use ids::{Address, IntentId};
 
@@ -11,10 +10,9 @@ use crate::{
     encode,
     error::Error,
     model::{Kind, now},
-    prepare::{
-        Asker, Prepared, Subject, Tools, draft, find_prepared, require_valid, simulate, step, store_prepared,
-        unreachable_node,
-    },
+    prepare::{Asker, Prepared, Subject, Tools, draft, find_prepared, require_valid, store_prepared},
+    read_token,
+    simulate::{Call, Planned, plan},
 };
 
 pub(crate) async fn prepare_create_collection(
@@ -37,28 +35,31 @@ pub(crate) async fn prepare_create_collection(
     let factory = *chain.factories.last().ok_or_else(no_factory)?;
 
     let intent_id = IntentId::new();
-    let data = encode::create(ask, intent_id);
-    let (preview, transaction) = tokio::join!(
-        predict(&chain, factory, ask, intent_id),
-        simulate(&chain, (ask.creator, factory), data, U256::ZERO, tools.gas_margin_percent),
-    );
-    let subject = Subject {
-        intent_id,
-        kind: Kind::CreateCollection,
-        from: ask.creator,
-        preview_address: Some(preview?),
-        salt: Some(encode::salt_of(ask.creator, intent_id)),
-        contract: None,
-    };
-    let intent = draft(asker, ask, &chain, subject, tools.intent_ttl);
     let standard = match ask.standard {
         Standard::Erc721 => "ERC-721",
         Standard::Erc1155 => "ERC-1155",
     };
-    let title = format!("Create {}", ask.name);
-    let description = format!("Creates the {standard} collection {} on {}.", ask.name, chain.name);
-    let steps = vec![step(title, description, transaction?)];
-    store_prepared(tools, asker, Prepared { intent, steps }).await
+    let call = Call {
+        title: format!("Create {}", ask.name),
+        description: format!("Creates the {standard} collection {} on {}.", ask.name, chain.name),
+        from: ask.creator,
+        to: factory,
+        data: encode::create(ask, intent_id),
+        value: U256::ZERO,
+    };
+    let (preview, steps) = tokio::join!(
+        predict(&chain, factory, ask, intent_id),
+        plan(tools, &chain, vec![Planned::Call(call)]),
+    );
+    let subject = Subject {
+        intent_id,
+        preview_address: Some(preview?),
+        salt: Some(encode::salt_of(ask.creator, intent_id)),
+        awaits_catalog: true,
+        ..Subject::of(Kind::CreateCollection, ask.creator)
+    };
+    let intent = draft(asker, ask, &chain, subject, tools.intent_ttl);
+    store_prepared(tools, asker, Prepared { intent, steps: steps? }).await
 }
 
 /// Where the clone will be: the factory computes it from its implementation and the salt.
@@ -74,7 +75,6 @@ async fn predict(
         erc1155: ask.standard == Standard::Erc1155,
     };
     let strange = || Error::ContractUnknown("the registered factory does not speak its interface".to_owned());
-    let answer = chain.node.view(factory.into(), call.abi_encode().into()).await;
-    let answer = answer.map_err(|err| if err.is_revert() { strange() } else { unreachable_node(&err) })?;
-    Ok(predictCollectionCall::abi_decode_returns(&answer).map_err(|_| strange())?.into())
+    let predicted = read_token::ask(chain, factory, call, read_token::ANSWER_GAS).await?;
+    Ok(predicted.ok_or_else(strange)?.into())
 }

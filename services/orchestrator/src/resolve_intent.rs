@@ -11,8 +11,8 @@ use crate::{
     change::write_change,
     error::Error,
     intent::Fact,
-    model::{Candidate, Judgement, Source, Told, now},
-    store::{self, Settled, Statuses},
+    model::{Candidate, Judgement, Source, Told},
+    store::{self, Statuses},
 };
 
 /// A collection is made by one transaction; a word that names many of both would name most of them wrongly.
@@ -40,38 +40,36 @@ pub(crate) async fn resolve_intent(
     let mut tx = db.begin().await?;
     store::upsert_catalogued(&mut tx, told).await?;
     store::insert_catalogued_txs(&mut tx, told).await?;
-    let waiting = store::list_verified(&mut *tx, told.chain_id, &told.tx_hashes).await?;
+    let waiting = store::list_carried(&mut *tx, told.chain_id, &told.tx_hashes).await?;
     let mut found: BTreeSet<IntentId> = waiting.into_iter().collect();
-    // In one order, so that two calls never wait for each other's rows.
     let by_salt = match told.salts.len() * told.tx_hashes.len() <= NAMED_MAX {
         true => store::list_by_salts(&mut *tx, told.chain_id, &told.salts).await?,
         false => Vec::new(),
     };
     found.extend(by_salt.iter().copied());
-    let now = now();
+    // Many intents may wait for one word: all are woken at once, and only those that it makes are read.
+    let woken_ids: Vec<IntentId> = found.iter().copied().collect();
+    store::wake(&mut tx, &woken_ids).await?;
     let mut changed = Vec::new();
-    for intent_id in &found {
+    for intent_id in by_salt.iter().filter(|_| !told.is_removed) {
         let Some(before) = store::lock_intent(&mut tx, *intent_id).await? else { continue };
         let mut after = before.clone();
-        if by_salt.contains(intent_id) && !told.is_removed {
-            for step in store::list_steps(&mut *tx, *intent_id).await? {
-                for tx_hash in &told.tx_hashes {
-                    let (step_id, tx_hash) = (step.step_id, *tx_hash);
-                    let candidate = Candidate { step_id, tx_hash, judgement: Judgement::Unseen, nonce: None };
-                    if store::insert_candidate(&mut tx, &before, &candidate, Source::Salt).await?
-                        && before.tx_hash.is_none()
-                    {
-                        after.apply(&Fact::Named(tx_hash));
-                    }
-                }
+        // A create is one transaction.
+        let steps = store::list_steps(&mut *tx, *intent_id).await?;
+        let Some(step_id) = steps.last().map(|step| step.step_id) else { continue };
+        for tx_hash in told.tx_hashes.iter().copied() {
+            let candidate = Candidate::new(step_id, tx_hash, Judgement::Unseen, None);
+            if store::insert_candidate(&mut tx, &before, &candidate, Source::Salt, "").await?
+                && before.tx_hash.is_none()
+            {
+                after.apply(&Fact::Named(tx_hash));
             }
         }
         if after != before {
+            let now = store::clock(&mut *tx).await?;
             write_change(&mut tx, &before, &mut after, "found by its salt", now).await?;
             changed.push(after.clone());
         }
-        let settled = Settled { pending: after.pending, next_look_at: Some(now), claimed_until: None };
-        store::settle(&mut tx, *intent_id, &settled).await?;
     }
     tx.commit().await?;
     changed.iter().for_each(|intent| statuses.put(intent));

@@ -1,20 +1,27 @@
 //! Everything that orchestrator says to its stores: one function a statement.
 
+pub(crate) mod allowlists;
 mod candidates;
 mod catalogued;
 mod intents;
+mod orders;
 mod prepared;
 mod statuses;
+mod steps;
 mod tracker;
 
-pub(crate) use candidates::{insert_candidate, judge, list_candidates, list_taken, list_verified};
+pub(crate) use candidates::{
+    delete_refused, insert_candidate, is_taken, list_candidates, list_carried, update_candidate,
+};
 pub(crate) use catalogued::{insert_catalogued_txs, list_catalogued, upsert_catalogued};
 pub(crate) use intents::{
-    find_by_request, find_intent, find_of_user, list_by_salts, list_page, lock_intent, update_intent,
+    clock, find_by_request, find_intent, find_of_user, list_by_salts, list_page, lock_intent, update_intent,
 };
-pub(crate) use prepared::{insert_audit, insert_intent, insert_step, list_steps};
+pub(crate) use orders::keep_signature;
+pub(crate) use prepared::{insert_audit, insert_intent, insert_step, is_being_made, list_steps};
 pub(crate) use statuses::Statuses;
-pub(crate) use tracker::{Settled, claim_due, release, release_told, settle, sweep};
+pub(crate) use steps::{update_last_step, update_step};
+pub(crate) use tracker::{Settled, claim_due, list_followed, release, release_told, settle, sweep, wake};
 
 /// A stored value that no write of ours can have put there.
 pub(crate) fn decode(err: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {

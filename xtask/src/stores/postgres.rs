@@ -77,7 +77,12 @@ pub fn script(place: &Place, sql: &str) -> Result<String> {
 /// Runs files in one database, each in a transaction of its own.
 pub fn script_files(place: &Place, database: &str, files: &[PathBuf]) -> Result<()> {
     for file in files {
-        run(superuser(place, database)?.arg("-1").arg("-f").arg(file))?;
+        let mut psql = superuser(place, database)?;
+        // As sqlx applies it: an index that is made concurrently allows for no transaction around it.
+        if !std::fs::read_to_string(file)?.starts_with("-- no-transaction") {
+            psql.arg("-1");
+        }
+        run(psql.arg("-f").arg(file))?;
     }
     Ok(())
 }

@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use abi::launchpad::{self, PlainERC721, VitrineCollection, VitrineERC721, VitrineERC1155, VitrineFactory};
-use abi::standards::{AccessControl, Erc165, Erc173, Erc721, Erc1155, Erc2981, Erc4906, Erc7572, Pausable};
+use abi::seaport::{Seaport, WrappedNative};
+use abi::standards::{
+    AccessControl, Erc20, Erc165, Erc173, Erc721, Erc1155, Erc2981, Erc4906, Erc7572, Pausable,
+};
 use alloy::json_abi::{EventParam, JsonAbi, Param};
 use alloy::primitives::{B256, Bytes, address, b256, hex};
 use alloy::sol_types::{SolConstructor, SolError, SolEvent, SolValue};
@@ -86,6 +89,29 @@ fn each_collection_has_its_own_functions_and_its_standards() {
         }
     }
     assert_eq!(missing(&PlainERC721::abi::contract(), &compiled("PlainERC721")), Vec::<String>::new());
+}
+
+#[test]
+fn the_exchange_and_the_wrapped_currency_have_every_word_that_is_used() {
+    let exchange = compiled("Seaport");
+    assert_eq!(missing(&Seaport::abi::contract(), &exchange), Vec::<String>::new());
+    let wrapped = compiled("WrappedEther");
+    for said in [Erc20::abi::contract(), WrappedNative::abi::contract()] {
+        assert_eq!(missing(&said, &wrapped), Vec::<String>::new());
+    }
+    // A name of a field is hashed when an order is signed: each is the contract's own, in its place.
+    let real = abi::json_abi("Seaport").expect("a compiled contract");
+    let names = |params: &[Param]| {
+        fn deep(field: &Param) -> String {
+            let inner: Vec<String> = field.components.iter().map(deep).collect();
+            format!("{} {} [{}]", field.ty, field.name, inner.join(", "))
+        }
+        params.first().map(|tuple| tuple.components.iter().map(deep).collect::<Vec<_>>())
+    };
+    for name in ["getOrderHash", "fulfillAdvancedOrder", "matchAdvancedOrders"] {
+        let said = &Seaport::abi::contract().functions[name][0];
+        assert_eq!(names(&said.inputs), names(&real.functions[name][0].inputs), "{name}");
+    }
 }
 
 #[test]

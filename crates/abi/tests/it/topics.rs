@@ -121,3 +121,15 @@ fn our_factory_event_is_not_the_predecessors_of_the_same_name() {
     let ours = "CollectionCreated(address,address,bytes32,uint8,string,string,string,uint256,address,uint96)";
     assert_eq!(COLLECTION_CREATED, keccak256(ours));
 }
+
+#[test]
+fn the_exchanges_events_are_those_of_every_public_chain() {
+    for (topic, value) in [
+        (ORDER_FULFILLED, "9d9af8e38d66c62e2c12f0225249fd9d721c54b83f48d9352c97c6cacdcb6f31"),
+        (ORDER_CANCELLED, "6bacc01dbe442496068f7d234edd811f1a5f833243e0aec824f86ab861f3c90d"),
+        (ORDER_VALIDATED, "f280791efe782edcf06ce15c8f4dff17601db3b88eb3805a0db7d77faf757f04"),
+        (COUNTER_INCREMENTED, "721c20121297512b72821b97f5326877ea8ecf4bb9948fea5bfcb6453074d37f"),
+    ] {
+        assert_eq!(format!("{topic:x}"), value);
+    }
+}

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use alloy::{eips::BlockId, rpc::types::Filter};
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
 use evm::{Endpoint, Limits, Node, NodeError};
 use ids::ChainId;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 /// What an endpoint does with a question.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Mood {
+pub(crate) enum Mood {
     /// Answers with this block number.
     Well(u64),
     /// Serves another chain.
@@ -32,17 +33,23 @@ enum Mood {
     Reverts,
     /// Refuses the range.
     TooWide,
+    /// Answers this method (each, where it is empty) with a status, a code and words, and others as if it were well.
+    Says(&'static str, u16, i64, &'static str),
+    /// Never answers this method.
+    HangsOn(&'static str),
+    /// Knows of nothing.
+    Null,
 }
 
 #[derive(Clone)]
-struct Scripted {
+pub(crate) struct Scripted {
     mood: Arc<Mutex<Mood>>,
     asked: Arc<AtomicUsize>,
     endpoint: Endpoint,
 }
 
 impl Scripted {
-    async fn start(mood: Mood, priority: i32) -> Scripted {
+    pub(crate) async fn start(mood: Mood, priority: i32) -> Scripted {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/s3cret", listener.local_addr().unwrap());
         let endpoint = Endpoint::parse(&url, "url", priority, 1).unwrap();
@@ -52,11 +59,11 @@ impl Scripted {
         scripted
     }
 
-    fn set(&self, mood: Mood) {
+    pub(crate) fn set(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
 
-    fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 }
@@ -64,7 +71,24 @@ impl Scripted {
 async fn answer(State(scripted): State<Scripted>, Json(question): Json<Value>) -> axum::response::Response {
     let mood = *scripted.mood.lock().unwrap();
     scripted.asked.fetch_add(1, Ordering::SeqCst);
+    let method = question["method"].as_str().unwrap_or_default();
+    match mood {
+        Mood::Says(to, status, code, message) if to.is_empty() || to == method => {
+            let body = json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": code, "message": message } });
+            return (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
+        }
+        Mood::HangsOn(on) if on == method => std::future::pending().await,
+        _ => {}
+    }
+    let mood = if matches!(mood, Mood::Says(..) | Mood::HangsOn(_)) { Mood::Well(7) } else { mood };
     let is_chain = question["method"] == "eth_chainId";
+    if question["method"] == "eth_getBlockByNumber" && matches!(mood, Mood::Well(_) | Mood::OtherChain) {
+        let asked = &question["params"][0];
+        let number = if asked == "latest" { json!("0x1") } else { asked.clone() };
+        let hash = format!("0x{}", "7".repeat(64));
+        let block = json!({ "number": number, "hash": hash, "parentHash": hash, "timestamp": "0x1" });
+        return Json(json!({ "jsonrpc": "2.0", "id": 1, "result": block })).into_response();
+    }
     let ok = |result: &str| Json(json!({ "jsonrpc": "2.0", "id": 1, "result": result })).into_response();
     let error = |code: i64, message: &str, data: Option<&str>| {
         Json(
@@ -74,10 +98,14 @@ async fn answer(State(scripted): State<Scripted>, Json(question): Json<Value>) -
     };
     match mood {
         Mood::OtherChain if is_chain => ok("0x1"),
-        Mood::Well(_) | Mood::OtherChain | Mood::Drowns | Mood::Reverts | Mood::TooWide if is_chain => {
+        Mood::Well(_) | Mood::Null | Mood::OtherChain | Mood::Drowns | Mood::Reverts | Mood::TooWide
+            if is_chain =>
+        {
             ok("0x7a69")
         }
         Mood::Well(number) => ok(&format!("{number:#x}")),
+        Mood::Null => Json(json!({ "jsonrpc": "2.0", "id": 1, "result": null })).into_response(),
+        Mood::Says(..) | Mood::HangsOn(_) => unreachable!("it is well otherwise"),
         Mood::OtherChain => ok("0xdead"),
         Mood::Limits => (StatusCode::TOO_MANY_REQUESTS, "slow down").into_response(),
         Mood::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "<html>").into_response(),
@@ -88,7 +116,7 @@ async fn answer(State(scripted): State<Scripted>, Json(question): Json<Value>) -
     }
 }
 
-fn node(endpoints: &[&Scripted]) -> Node {
+pub(crate) fn node(endpoints: &[&Scripted]) -> Node {
     let chain_id = ChainId::new(31337).unwrap();
     let limits = Limits {
         endpoint: Duration::from_millis(300),
@@ -165,9 +193,11 @@ async fn what_the_question_caused_comes_back_and_blames_no_endpoint() {
     assert!(reverted.is_revert());
     assert_eq!(reverted.revert_data().unwrap().to_string(), "0x82b42900");
     first.set(Mood::Drowns);
-    assert_eq!(node.block_number().await, Err(NodeError::TooLarge { limit: 10_000 }));
+    let code = node.code(Default::default(), BlockId::latest()).await;
+    assert_eq!(code, Err(NodeError::TooLarge { limit: 10_000 }));
     first.set(Mood::TooWide);
-    assert!(matches!(node.block_number().await, Err(NodeError::Rpc { code: -32005, .. })));
+    let logs = node.logs(&Filter::new().from_block(0).to_block(5)).await;
+    assert!(matches!(logs, Err(NodeError::Rpc { code: -32005, .. })));
     assert_eq!(second.asked(), 0);
     first.set(Mood::Well(1));
     assert_eq!(node.block_number().await.unwrap(), 1);

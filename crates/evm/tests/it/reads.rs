@@ -103,3 +103,31 @@ async fn each_new_head_is_told_once() {
     let second = heads.next().await.unwrap().unwrap();
     assert_eq!((second.number, second.parent_hash), (first.number + 1, first.hash));
 }
+
+#[tokio::test]
+async fn calls_are_simulated_in_order_each_on_the_state_that_the_ones_before_it_leave() {
+    let (chain, node) = start().await;
+    let deployed = chain.deploy_factory().await;
+    let accounts = chain.rpc("eth_accounts", json!([])).await;
+    let rich: Address = accounts[0].as_str().unwrap().parse().unwrap();
+    let poor = Address::repeat_byte(9);
+    let pay = |from: Address, to: Address, value: u64| {
+        TransactionRequest::default().from(from).to(to).value(U256::from(value))
+    };
+    let pause = TransactionRequest::default()
+        .from(poor)
+        .to(deployed.erc721)
+        .input("0x8456cb59".parse::<alloy::primitives::Bytes>().unwrap().into());
+    // The poor one can only pay because of what came before.
+    let calls = [pay(rich, poor, 50), pay(poor, rich, 40), pause];
+    let told = node.simulate(&calls, BlockId::latest()).await.unwrap();
+    let [first, second, third] = told.as_slice() else { panic!("{told:?}") };
+    assert!(first.is_success && second.is_success && first.gas_used == 21_000, "{told:?}");
+    assert!(!third.is_success && third.message.is_some(), "{third:?}");
+    let reverted = third.revert_data.as_ref().unwrap();
+    let estimated = node.estimate_gas(&calls[2]).await.unwrap_err();
+    assert_eq!(Some(reverted), estimated.revert_data());
+    assert_eq!(node.balance(poor, BlockId::latest()).await.unwrap(), U256::ZERO, "nothing was changed");
+    let unknown: Result<serde_json::Value, _> = node.request("eth_noSuchMethod", json!([])).await;
+    assert!(unknown.unwrap_err().is_unsupported());
+}

@@ -66,6 +66,36 @@ async fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
     assert!(said.ends_with("migration 0001_first was changed after it was applied"), "{said}");
 }
 
+/// A migration that begins with `-- no-transaction`, as it is read from a file.
+fn indexing() -> &'static Migrator {
+    let text = "-- no-transaction\ncreate unique index concurrently if not exists a_id_key on a (id);";
+    let first = Migration::new(1, FIRST.1.into(), MigrationType::Simple, FIRST.2.into_sql_str(), false);
+    let second = Migration::new(2, "key".into(), MigrationType::Simple, text.into_sql_str(), true);
+    Box::leak(Box::new(Migrator::with_migrations(vec![first, second])))
+}
+
+#[tokio::test]
+async fn an_index_that_was_left_half_made_is_made_by_the_next_run() {
+    let url = database().await;
+    launch::migrate(&url, migrator(&[FIRST])).await.expect("it applies");
+    let mut connection = PgConnection::connect(url.expose()).await.expect("it answers");
+    sqlx::query("insert into a (id) values (1), (1)").execute(&mut connection).await.expect("no key yet");
+    launch::migrate(&url, indexing()).await.expect_err("two rows are the same");
+    let is_valid = "select indisvalid from pg_index where indexrelid = 'a_id_key'::regclass";
+    let found: bool = sqlx::query_scalar(is_valid).fetch_one(&mut connection).await.expect("it is there");
+    assert!(!found, "what is left behind");
+
+    sqlx::query("delete from a").execute(&mut connection).await.expect("it answers");
+    // Eight at once, which do not wait for one another in a circle.
+    let runs = (0..8).map(|_| launch::migrate(&url, indexing()));
+    for run in futures::future::join_all(runs).await {
+        run.expect("it applies");
+    }
+    let found: bool = sqlx::query_scalar(is_valid).fetch_one(&mut connection).await.expect("it is there");
+    assert!(found, "nobody takes the half for the whole");
+    start(&url, indexing()).await.expect("all is applied");
+}
+
 #[tokio::test]
 async fn a_statement_cannot_run_for_ever() {
     let url = database().await;

@@ -21,7 +21,7 @@ async fn what_remains_is_carried_on_to_the_next_service() {
             async { Ok(()) }
         }),
     );
-    let onward = registry.registry_client(&authority.settings("indexer"));
+    let onward = registry.registry_client(&authority.settings("operator"));
     let indexer = Server::indexer(
         &authority,
         handler(move |_| {

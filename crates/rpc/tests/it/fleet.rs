@@ -64,6 +64,86 @@ impl IndexerService for Indexer {
 
 #[tonic::async_trait]
 impl ChainRegistryService for Registry {
+    async fn get_snapshot(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::GetSnapshotRequest>,
+    ) -> Result<tonic::Response<proto::chainregistry::v1::GetSnapshotResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
+    async fn enable_chain(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::EnableChainRequest>,
+    ) -> Result<tonic::Response<proto::chainregistry::v1::EnableChainResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
+    async fn set_endpoints(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::SetEndpointsRequest>,
+    ) -> Result<tonic::Response<proto::chainregistry::v1::SetEndpointsResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
+    async fn set_gas_policy(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::SetGasPolicyRequest>,
+    ) -> Result<tonic::Response<proto::chainregistry::v1::SetGasPolicyResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
+    async fn remove_contract(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::RemoveContractRequest>,
+    ) -> Result<tonic::Response<proto::chainregistry::v1::RemoveContractResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
+    async fn bump_version(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::BumpVersionRequest>,
+    ) -> Result<tonic::Response<proto::chainregistry::v1::BumpVersionResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
+    async fn get_abi(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::GetAbiRequest>,
+    ) -> Result<tonic::Response<proto::chainregistry::v1::GetAbiResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
+    async fn resolve_proxy(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::ResolveProxyRequest>,
+    ) -> Result<tonic::Response<proto::chainregistry::v1::ResolveProxyResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
+    async fn suggest_fees(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::SuggestFeesRequest>,
+    ) -> Result<tonic::Response<proto::chainregistry::v1::SuggestFeesResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
+    async fn list_audit(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::ListAuditRequest>,
+    ) -> Result<tonic::Response<proto::chainregistry::v1::ListAuditResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
+    type WatchSnapshotStream =
+        futures::stream::Empty<Result<proto::chainregistry::v1::WatchSnapshotResponse, tonic::Status>>;
+
+    async fn watch_snapshot(
+        &self,
+        _: tonic::Request<proto::chainregistry::v1::WatchSnapshotRequest>,
+    ) -> Result<tonic::Response<Self::WatchSnapshotStream>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not part of these tests"))
+    }
+
     async fn list_chains(
         &self,
         request: Request<ListChainsRequest>,

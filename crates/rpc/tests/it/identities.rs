@@ -132,10 +132,10 @@ async fn only_the_gateway_is_believed_when_it_says_who_acts() {
         let request = caller.map_or_else(|| tonic::Request::new(message), |c| caller::acting(message, c));
         async move { client.list_chains(request).await.expect_err("the handler always refuses") }
     };
-    let (gateway, indexer) = (authority.settings("gateway"), authority.settings("indexer"));
+    let (gateway, operator) = (authority.settings("gateway"), authority.settings("operator"));
 
     let heard = Problem::from(&ask(&gateway, Some(&ada)).await);
     assert_eq!((heard.code, heard.message.as_str()), (rpc::Code::NotFound, "ada"));
     assert_eq!(ask(&gateway, None).await.code(), Code::Unauthenticated);
-    assert_eq!(ask(&indexer, Some(&ada)).await.code(), Code::Unauthenticated);
+    assert_eq!(ask(&operator, Some(&ada)).await.code(), Code::Unauthenticated);
 }

@@ -6,12 +6,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use ids::{AccountId, ChainId, UserId, WalletId};
+use ids::{AccountId, UserId, WalletId};
 use proto::{
-    chainregistry::v1::{
-        self as registry,
-        chain_registry_service_server::{ChainRegistryService, ChainRegistryServiceServer},
-    },
+    chainregistry::v1::DialledChain,
     user::v1::{
         self as user,
         user_service_server::{UserService, UserServiceServer},
@@ -22,7 +19,7 @@ use proto::{
     },
 };
 use rpc::Identity;
-use testkit::Certs;
+use testkit::{Certs, Registry};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
@@ -66,6 +63,8 @@ impl Others {
     /// Opens the three doors.
     pub(crate) fn serve(&self, certs: &Certs, stop: &CancellationToken) -> auth::PeerUrls {
         self.world().quiet_node = quiet_node::start();
+        let world = self.clone();
+        let registry = Registry::of(move || told(&world.world()));
         let open = |name: &str, routes: Routes| -> Url {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let url = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -76,10 +75,7 @@ impl Others {
         auth::PeerUrls {
             user: open("user", Routes::new(UserServiceServer::new(self.clone()))),
             wallet: open("wallet", Routes::new(WalletServiceServer::new(self.clone()))),
-            chain_registry: open(
-                "chain-registry",
-                Routes::new(ChainRegistryServiceServer::new(self.clone())),
-            ),
+            chain_registry: open("chain-registry", registry.routes()),
         }
     }
 }
@@ -315,60 +311,19 @@ impl WalletService for Others {
     }
 }
 
-#[tonic::async_trait]
-impl ChainRegistryService for Others {
-    async fn list_chains(
-        &self,
-        _: Request<registry::ListChainsRequest>,
-    ) -> Result<Response<registry::ListChainsResponse>, Status> {
-        let chain = |number: u64, enabled| registry::Chain {
-            chain_id: format!("eip155:{number}"),
-            chain_numeric: number,
-            enabled,
-            ..Default::default()
-        };
-        let mut chains = vec![chain(CHAIN, true), chain(5, false)];
-        chains.extend(self.world().more_chains.iter().map(|number| chain(*number, true)));
-        answer(self.world().is_registry_down, registry::ListChainsResponse { chains, version: 1 })
-    }
-
-    async fn get_chain(
-        &self,
-        _: Request<registry::GetChainRequest>,
-    ) -> Result<Response<registry::GetChainResponse>, Status> {
-        Err(Status::unimplemented("auth does not ask"))
-    }
-
-    async fn list_endpoints(
-        &self,
-        request: Request<registry::ListEndpointsRequest>,
-    ) -> Result<Response<registry::ListEndpointsResponse>, Status> {
-        let world = self.world();
-        let chain_id: ChainId = request.into_inner().chain_id.parse().unwrap();
-        let quiet = || vec![format!("{}{}", world.quiet_node, chain_id.number())];
-        let urls = world.endpoints.get(&chain_id.number()).cloned().unwrap_or_else(quiet);
-        let endpoint = |url| registry::Endpoint {
-            url,
-            weight: 1,
-            auth_type: "none".to_owned(),
-            active: true,
-            ..Default::default()
-        };
-        let endpoints = urls.into_iter().map(endpoint).collect();
-        answer(world.is_registry_down, registry::ListEndpointsResponse { endpoints, version: 1 })
-    }
-
-    async fn upsert_chain(
-        &self,
-        _: Request<registry::UpsertChainRequest>,
-    ) -> Result<Response<registry::UpsertChainResponse>, Status> {
-        Err(Status::unimplemented("auth does not ask"))
-    }
-
-    async fn upsert_contract(
-        &self,
-        _: Request<registry::UpsertContractRequest>,
-    ) -> Result<Response<registry::UpsertContractResponse>, Status> {
-        Err(Status::unimplemented("auth does not ask"))
-    }
+/// What the registry tells: the chains, unless it is down.
+fn told(world: &World) -> Option<Vec<DialledChain>> {
+    let chain = |number: u64, enabled: bool| {
+        let quiet = || vec![format!("{}{number}", world.quiet_node)];
+        let urls = world.endpoints.get(&number).cloned().unwrap_or_else(quiet);
+        let mut told = Registry::chain(&format!("eip155:{number}"), "");
+        told.endpoints = urls.iter().map(|url| Registry::endpoint(url)).collect();
+        if let Some(chain) = &mut told.chain {
+            chain.enabled = enabled;
+        }
+        told
+    };
+    let mut chains = vec![chain(CHAIN, true), chain(5, false)];
+    chains.extend(world.more_chains.iter().map(|number| chain(*number, true)));
+    (!world.is_registry_down).then_some(chains)
 }

@@ -11,6 +11,7 @@ use proto::{
 use crate::{
     error::Error,
     model::{Activity, Collection, Held, Holding, Token},
+    store::holders::HolderAt,
 };
 
 /// Metadata larger than this is not shown: a page of a hundred tokens has to fit one answer, whoever minted them.
@@ -72,6 +73,10 @@ pub(super) fn owner(of: &Holding) -> Result<pb::Owner, Error> {
     Ok(pb::Owner { account_id: account.to_lower(), quantity: of.quantity.clone() })
 }
 
+pub(super) fn holder(of: HolderAt) -> pb::Holder {
+    pb::Holder { address: of.owner.to_lower(), quantity: of.quantity }
+}
+
 pub(super) fn activity(of: &Activity) -> pb::Activity {
     pb::Activity {
         id: of.id.to_string(),
@@ -95,11 +100,11 @@ fn lower(address: Option<Address>) -> String {
     address.map(|address| address.to_lower()).unwrap_or_default()
 }
 
-fn standard(name: &str) -> TokenStandard {
+pub(super) fn standard(name: &str) -> TokenStandard {
     if name == "ERC1155" { TokenStandard::Erc1155 } else { TokenStandard::Erc721 }
 }
 
-fn time(at: DateTime<Utc>) -> Timestamp {
+pub(super) fn time(at: DateTime<Utc>) -> Timestamp {
     Timestamp { seconds: at.timestamp(), nanos: at.timestamp_subsec_nanos().cast_signed() }
 }
 

@@ -1,5 +1,6 @@
-//! `cache:chains:{chainId}:{version}`: a chain as one version has it. A version never changes, so nothing is ever
-//! dropped but by time. A Redis that is down is a miss.
+//! `cache:chains:{chainId}:{version}:{writtenAt}`: a chain as one version has it. A version never changes, and one that a
+//! restored database comes to again was written at another time: nothing is ever dropped but by time. A Redis that is
+//! down is a miss.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -9,7 +10,7 @@ use launch::Secret;
 use prometheus::{IntCounterVec, register_int_counter_vec};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
-use crate::model::Chain;
+use crate::model::{Chain, Stamp};
 
 const TTL_SECS: u64 = 60;
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -53,12 +54,12 @@ impl Cache {
         Ok(Cache { redis })
     }
 
-    /// All of these chains as `version` has them, or None when one of them is missing.
-    pub(crate) async fn find_all(&self, chains: &[ChainId], version: i64) -> Option<Vec<Chain>> {
+    /// All of these chains as one version has them, or None when one of them is missing.
+    pub(crate) async fn find_all(&self, chains: &[ChainId], stamp: Stamp) -> Option<Vec<Chain>> {
         if chains.is_empty() {
             return Some(Vec::new());
         }
-        let keys: Vec<String> = chains.iter().map(|chain| key(*chain, version)).collect();
+        let keys: Vec<String> = chains.iter().map(|chain| key(*chain, stamp)).collect();
         let mut redis = self.redis.clone();
         let asked =
             async move { redis::cmd("MGET").arg(keys).query_async::<Vec<Option<String>>>(&mut redis).await };
@@ -75,12 +76,12 @@ impl Cache {
         parsed
     }
 
-    /// Keeps these chains as `version` has them; a failure costs the next reader a miss.
-    pub(crate) async fn put_all(&self, chains: &[Chain], version: i64) {
+    /// Keeps these chains as one version has them; a failure costs the next reader a miss.
+    pub(crate) async fn put_all(&self, chains: &[Chain], stamp: Stamp) {
         let mut pipe = redis::pipe();
         for chain in chains {
             let Ok(text) = serde_json::to_string(chain) else { continue };
-            pipe.set_ex(key(chain.chain_id, version), text, TTL_SECS).ignore();
+            pipe.set_ex(key(chain.chain_id, stamp), text, TTL_SECS).ignore();
         }
         let mut redis = self.redis.clone();
         let put = async move { pipe.query_async::<()>(&mut redis).await };
@@ -90,6 +91,7 @@ impl Cache {
     }
 }
 
-fn key(chain_id: ChainId, version: i64) -> String {
-    format!("cache:chains:{chain_id}:{version}")
+fn key(chain_id: ChainId, stamp: Stamp) -> String {
+    let Stamp { version, written_at } = stamp;
+    format!("cache:chains:{chain_id}:{version}:{written_at}")
 }

@@ -21,18 +21,18 @@ async fn a_seed_adds_what_is_missing_and_undoes_nothing() {
 
     // The file may come later than the first start.
     let rig = Rig::start_with(db, redis.clone(), Some(path.clone())).await;
-    assert!(rig.client("orchestrator").get_chain(get()).await.is_err());
+    assert!(rig.client("operator").get_chain(get()).await.is_err());
     let db = rig.end().await;
     std::fs::write(&path, seed.to_string()).unwrap();
 
     let rig = Rig::start_with(db, redis.clone(), Some(path.clone())).await;
-    let read = rig.client("orchestrator").get_chain(get()).await.unwrap().into_inner().chain.unwrap();
+    let read = rig.client("operator").get_chain(get()).await.unwrap().into_inner().chain.unwrap();
     assert_eq!((read.name.as_str(), read.contracts.len(), read.version), ("Seeded", 1, 2));
     rig.client("operator").upsert_chain(chain(3)).await.unwrap();
     let db = rig.end().await;
 
     let rig = Rig::start_with(db, redis, Some(path)).await;
-    let read = rig.client("orchestrator").get_chain(get()).await.unwrap().into_inner().chain.unwrap();
+    let read = rig.client("operator").get_chain(get()).await.unwrap().into_inner().chain.unwrap();
     assert_eq!((read.name.as_str(), read.version), ("Anvil", 3), "what an operator changed stays");
     rig.end().await;
     std::fs::remove_dir_all(folder).unwrap();

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use alloy::{
     eips::BlockNumberOrTag,
     primitives::{B256, Bloom, U64},
-    rpc::types::{Filter, Log as NodeLog},
+    rpc::types::Log as NodeLog,
 };
-use evm::{Node, NodeError};
+use evm::{BlockBloom, Node, NodeError};
 use futures::{StreamExt, TryStreamExt, stream};
 use ids::{Address, BlockHash, TxHash};
 use serde::Deserialize;
@@ -108,13 +108,17 @@ pub(crate) async fn blocks(
     Ok(blocks)
 }
 
+fn bloom_of(header: &Header) -> BlockBloom {
+    BlockBloom { number: header.number, hash: header.hash.into(), bloom: header.bloom }
+}
+
 type LogsOfBlocks = BTreeMap<BlockHash, Vec<NodeLog>>;
 
 /// Near the head: a block may be taken back between two questions, and its hash names it alone.
 async fn logs_by_hash(node: &Node, headers: &[Header]) -> Result<LogsOfBlocks, Error> {
     // Also where the bloom is empty: some chains keep none.
-    stream::iter(headers.iter().map(|header| header.hash).collect::<Vec<_>>())
-        .map(async |hash| Ok((hash, node.logs(&Filter::new().at_block_hash(B256::from(hash))).await?)))
+    stream::iter(headers.iter().map(bloom_of).collect::<Vec<_>>())
+        .map(async |block| Ok((BlockHash::from(block.hash), node.logs_of(&[block]).await?)))
         .buffered(IN_FLIGHT)
         .try_collect()
         .await
@@ -122,9 +126,8 @@ async fn logs_by_hash(node: &Node, headers: &[Header]) -> Result<LogsOfBlocks, E
 
 async fn logs_by_range(node: &Node, headers: &[Header]) -> Result<LogsOfBlocks, Error> {
     let mut by_block = LogsOfBlocks::new();
-    let (Some(first), Some(last)) = (headers.first(), headers.last()) else { return Ok(by_block) };
-    let filter = Filter::new().from_block(first.number).to_block(last.number);
-    for log in node.logs(&filter).await? {
+    let blocks: Vec<BlockBloom> = headers.iter().map(bloom_of).collect();
+    for log in node.logs_of(&blocks).await? {
         let hash = log.block_hash.ok_or(Error::Inconsistent("a log of a range has no block"))?;
         by_block.entry(hash.into()).or_default().push(log);
     }

@@ -39,6 +39,8 @@ const HEAVY_RANGE: usize = 20_000;
 const MARKS_EVERY: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// So often in a row the answers of a node do not fit together before another node is asked.
+const MISFITS: u32 = 3;
 /// Between two looks at a chain that does not move by itself.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -76,11 +78,17 @@ impl Worker {
 
     /// Follows until the lease is found to be lost.
     pub(crate) async fn run(&mut self, lease: Lease) {
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut misfits) = (FIRST_PAUSE, 0);
         loop {
             let began = Instant::now();
             let Err(err) = self.follow(&lease).await;
+            misfits = if matches!(err, Error::Inconsistent(_)) { misfits + 1 } else { 0 };
             match &err {
+                // Once it is the chain that moved between two questions.
+                Error::Inconsistent(why) if misfits >= MISFITS => {
+                    self.node.doubt(why);
+                    misfits = 0;
+                }
                 Error::LeaseLost => return,
                 // Said already, and there is nothing to wait for.
                 Error::Halted(_) => continue,

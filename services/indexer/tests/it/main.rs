@@ -4,6 +4,7 @@
 mod crash;
 mod door;
 mod leases;
+mod liars;
 mod outages;
 mod reorgs;
 mod rig;

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -13,80 +12,17 @@ use alloy::{
     sol_types::SolCall,
 };
 use indexer::{Config, Follow, Peers};
-use proto::{
-    chainregistry::v1::{
-        self as registry,
-        chain_registry_service_server::{ChainRegistryService, ChainRegistryServiceServer},
-    },
-    indexer::v1::indexer_service_client::IndexerServiceClient,
-};
+use proto::{chainregistry::v1 as registry, indexer::v1::indexer_service_client::IndexerServiceClient};
 use serde_json::{Value, json};
 use sqlx::Row;
-use testkit::{Certs, Chain, Deployed, TestDb, eventually};
+use testkit::{Certs, Chain, Deployed, Registry, RegistryDoor, TestDb, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, service::Routes};
 
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 pub(crate) const CHAIN: &str = "eip155:31337";
 /// Nobody listens there: what is told stays in the outbox, where the tests read it.
 const NO_BROKER: &str = "amqp://guest:guest@127.0.0.1:1/none";
-
-/// Answers as the registry does.
-#[derive(Clone, Default)]
-struct Registry {
-    chain: Arc<Mutex<registry::Chain>>,
-    url: Arc<Mutex<String>>,
-}
-
-#[tonic::async_trait]
-impl ChainRegistryService for Registry {
-    async fn list_chains(
-        &self,
-        _: Request<registry::ListChainsRequest>,
-    ) -> Result<Response<registry::ListChainsResponse>, Status> {
-        let chain = self.chain.lock().unwrap().clone();
-        let version = chain.version;
-        Ok(Response::new(registry::ListChainsResponse { chains: vec![chain], version }))
-    }
-
-    async fn list_endpoints(
-        &self,
-        _: Request<registry::ListEndpointsRequest>,
-    ) -> Result<Response<registry::ListEndpointsResponse>, Status> {
-        let url = self.url.lock().unwrap().clone();
-        let endpoint = registry::Endpoint {
-            url,
-            priority: 0,
-            weight: 1,
-            auth_type: "none".into(),
-            rate_limit: 0,
-            active: true,
-        };
-        Ok(Response::new(registry::ListEndpointsResponse { endpoints: vec![endpoint], version: 1 }))
-    }
-
-    async fn get_chain(
-        &self,
-        _: Request<registry::GetChainRequest>,
-    ) -> Result<Response<registry::GetChainResponse>, Status> {
-        Err(Status::unimplemented("the indexer does not ask for it"))
-    }
-
-    async fn upsert_chain(
-        &self,
-        _: Request<registry::UpsertChainRequest>,
-    ) -> Result<Response<registry::UpsertChainResponse>, Status> {
-        Err(Status::unimplemented("the indexer does not ask for it"))
-    }
-
-    async fn upsert_contract(
-        &self,
-        _: Request<registry::UpsertContractRequest>,
-    ) -> Result<Response<registry::UpsertContractResponse>, Status> {
-        Err(Status::unimplemented("the indexer does not ask for it"))
-    }
-}
 
 /// A chain with a factory, and a registry that tells of both.
 pub(crate) struct Rig {
@@ -94,8 +30,7 @@ pub(crate) struct Rig {
     pub(crate) deployed: Deployed,
     pub(crate) certs: Certs,
     registry: Registry,
-    registry_url: String,
-    stop: CancellationToken,
+    door: RegistryDoor,
 }
 
 impl Rig {
@@ -103,15 +38,9 @@ impl Rig {
         let chain = testkit::chain().await;
         let deployed = chain.deploy_factory().await;
         let certs = testkit::certs();
-        let registry = Registry::default();
-        *registry.url.lock().unwrap() = chain.url.clone();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let registry_url = format!("https://{}", listener.local_addr().unwrap());
-        let identity = rpc::Identity::load(&certs.settings_for("chain-registry")).unwrap();
-        let routes = Routes::new(ChainRegistryServiceServer::new(registry.clone()));
-        let stop = CancellationToken::new();
-        tokio::spawn(rpc::serve(listener, identity, routes, stop.clone()));
-        let rig = Rig { chain, deployed, certs, registry, registry_url, stop };
+        let (registry, door) = testkit::registry(&certs);
+        registry.put(Registry::chain(CHAIN, &chain.url));
+        let rig = Rig { chain, deployed, certs, registry, door };
         rig.register(&[("factory", deployed.factory, deployed.block)], 64);
         rig
     }
@@ -123,24 +52,22 @@ impl Rig {
             address: format!("{address:#x}"),
             start_block: *start_block,
             standard: (*standard).to_owned(),
-            impl_address: String::new(),
+            ..Default::default()
         };
-        let mut chain = self.registry.chain.lock().unwrap();
-        *chain = registry::Chain {
-            chain_id: CHAIN.into(),
-            chain_numeric: 31337,
-            name: "Local".into(),
-            enabled: true,
-            reorg_depth,
-            contracts: contracts.iter().map(contract).collect(),
-            version: chain.version + 1,
-            ..registry::Chain::default()
-        };
+        self.registry.update(CHAIN, |chain| {
+            (chain.contracts, chain.reorg_depth) = (contracts.iter().map(contract).collect(), reorg_depth);
+        });
     }
 
     /// Where the registry says that the node is.
     pub(crate) fn endpoint(&self, url: &str) {
-        *self.registry.url.lock().unwrap() = url.to_owned();
+        self.registry.set_endpoints(CHAIN, vec![Registry::endpoint(url)]);
+    }
+
+    /// Two nodes, of which the first is asked while it behaves.
+    pub(crate) fn endpoints(&self, first: &str, second: &str) {
+        let second = registry::Endpoint { priority: 1, ..Registry::endpoint(second) };
+        self.registry.set_endpoints(CHAIN, vec![Registry::endpoint(first), second]);
     }
 
     /// Stores for an indexer, with nothing in them.
@@ -181,8 +108,8 @@ impl Rig {
             amqp_url: amqp_url.into(),
             mongo_url: stores.mongo_url.as_str().into(),
             mongo_database: stores.mongo_database.clone(),
-            peers: Peers { chain_registry: self.registry_url.parse().unwrap() },
-            follow: Follow { poll_millis: 50, registry_poll_secs: 1, lease_secs: 2, ..Follow::default() },
+            peers: Peers { chain_registry: self.door.url.clone() },
+            follow: Follow { poll_millis: 50, lease_secs: 2, ..Follow::default() },
         }
     }
 
@@ -201,9 +128,8 @@ impl Rig {
             .env("INDEXER__AMQP_URL", NO_BROKER)
             .env("INDEXER__MONGO_URL", &stores.mongo_url)
             .env("INDEXER__MONGO_DATABASE", &stores.mongo_database)
-            .env("INDEXER__PEERS__CHAIN_REGISTRY", &self.registry_url)
+            .env("INDEXER__PEERS__CHAIN_REGISTRY", self.door.url.as_str())
             .env("INDEXER__FOLLOW__POLL_MILLIS", "50")
-            .env("INDEXER__FOLLOW__REGISTRY_POLL_SECS", "1")
             .env("INDEXER__FOLLOW__LEASE_SECS", "2")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -267,12 +193,6 @@ impl Rig {
     }
 }
 
-impl Drop for Rig {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
 pub(crate) const HOLDER: Address = Address::repeat_byte(0x77);
 
 fn empty_stage() -> Stage {
@@ -283,6 +203,7 @@ fn empty_stage() -> Stage {
         endsAt: 0,
         maxPerWallet: U256::ZERO,
         merkleRoot: B256::ZERO,
+        maxSupply: U256::ZERO,
     }
 }
 

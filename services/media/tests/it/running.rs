@@ -4,17 +4,13 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use ids::UserId;
 use proto::{
-    chainregistry::v1::{
-        self as registry,
-        chain_registry_service_server::{ChainRegistryService, ChainRegistryServiceServer},
-    },
     common::v1::Caller,
     media::v1::{self as pb, media_service_client::MediaServiceClient},
 };
-use testkit::{Certs, Vhost};
+use testkit::{Certs, Registry, RegistryDoor, Vhost};
 use tokio::{net::TcpListener, sync::OnceCell, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, service::Routes};
+use tonic::Status;
 use url::Url;
 
 pub(crate) type Client = MediaServiceClient<rpc::Channel>;
@@ -25,8 +21,7 @@ pub(crate) struct World {
     pub(crate) vhost: Vhost,
     pub(crate) mongo: mongodb::Client,
     pub(crate) prefix: String,
-    registry: Url,
-    _registry: CancellationToken,
+    registry: RegistryDoor,
 }
 
 /// The running service.
@@ -44,14 +39,12 @@ pub(crate) struct Media {
 pub(crate) async fn world(chain_url: &str) -> World {
     let certs = testkit::certs();
     let (mongo, prefix) = testkit::mongo().await;
-    let stopping = CancellationToken::new();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let registry = Url::parse(&format!("https://{}", listener.local_addr().unwrap())).unwrap();
-    let identity = rpc::Identity::load(&certs.settings_for("chain-registry")).unwrap();
-    let routes = Routes::new(ChainRegistryServiceServer::new(Registry { url: chain_url.to_owned() }));
-    tokio::spawn(rpc::serve(listener, identity, routes, stopping.clone()));
+    let (registry, door) = testkit::registry(&certs);
+    let mut chain = Registry::chain("eip155:31337", chain_url);
+    chain.endpoints.insert(0, Registry::endpoint("ws://127.0.0.1:1"));
+    registry.put(chain);
     bucket().await;
-    World { certs, vhost: testkit::vhost_of("media").await, mongo, prefix, registry, _registry: stopping }
+    World { certs, vhost: testkit::vhost_of("media").await, mongo, prefix, registry: door }
 }
 
 impl World {
@@ -81,7 +74,7 @@ impl World {
             upload_url: None,
             ipfs_url: None,
             allow_loopback: false,
-            peers: media::Peers { chain_registry: self.registry.clone() },
+            peers: media::Peers { chain_registry: self.registry.url.clone() },
         }
     }
 
@@ -220,55 +213,4 @@ async fn presigned(key: &str) -> Url {
         .build()
         .unwrap();
     store.signed_url(reqwest::Method::PUT, &Path::from(key), Duration::from_secs(60)).await.unwrap()
-}
-
-/// A registry with one chain.
-struct Registry {
-    url: String,
-}
-
-#[tonic::async_trait]
-impl ChainRegistryService for Registry {
-    async fn list_endpoints(
-        &self,
-        request: Request<registry::ListEndpointsRequest>,
-    ) -> Result<Response<registry::ListEndpointsResponse>, Status> {
-        assert_eq!(request.into_inner().chain_id, "eip155:31337");
-        let endpoint = |url: &str| registry::Endpoint {
-            url: url.to_owned(),
-            auth_type: "none".to_owned(),
-            active: true,
-            ..Default::default()
-        };
-        let endpoints = vec![endpoint("ws://127.0.0.1:1"), endpoint(&self.url)];
-        Ok(Response::new(registry::ListEndpointsResponse { endpoints, version: 1 }))
-    }
-
-    async fn list_chains(
-        &self,
-        _: Request<registry::ListChainsRequest>,
-    ) -> Result<Response<registry::ListChainsResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
-
-    async fn get_chain(
-        &self,
-        _: Request<registry::GetChainRequest>,
-    ) -> Result<Response<registry::GetChainResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
-
-    async fn upsert_chain(
-        &self,
-        _: Request<registry::UpsertChainRequest>,
-    ) -> Result<Response<registry::UpsertChainResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
-
-    async fn upsert_contract(
-        &self,
-        _: Request<registry::UpsertContractRequest>,
-    ) -> Result<Response<registry::UpsertContractResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
-    }
 }

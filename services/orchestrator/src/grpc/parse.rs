@@ -8,10 +8,13 @@ use proto::{
 };
 
 use crate::{
-    ask::{CreateAsk, MintAsk, StageAsk, StageKind, Standard, Violation},
-    error::Error,
+    ask::{CreateAsk, MintAsk, PROOF_MAX, STAGES_MAX, StageAsk, StageKind, Standard, Violation},
+    error::{COMPLAINTS_MAX, Error},
+    get_mint_eligibility::EligibilityAsk,
     model::{Status, Told},
     page::Position,
+    prepare_approve::ApproveAsk,
+    prepare_revoke_approval::RevokeAsk,
     resolve_intent::entity_of,
     track_tx::TrackAsk,
 };
@@ -19,39 +22,68 @@ use crate::{
 const PAGE_MAX: i32 = 100;
 const TOLD_MAX: usize = 10_000;
 
-/// Gathers complaints, so that a client hears of all of them at once.
+/// Gathers complaints, so that a client hears of many of them at once.
 #[derive(Default)]
-struct Complaints(Vec<Violation>);
+pub(super) struct Complaints(Vec<Violation>);
 
 impl Complaints {
     /// The parsed value, or a complaint; the stand-in is never used, since complaints end the call.
-    fn take<T, E: ToString>(&mut self, path: impl Into<String>, parsed: Result<T, E>, stand_in: T) -> T {
+    pub(super) fn take<T, E: ToString>(
+        &mut self,
+        path: impl Into<String>,
+        parsed: Result<T, E>,
+        stand_in: T,
+    ) -> T {
         parsed.unwrap_or_else(|err| {
-            self.0.push(Violation { path: path.into(), message: err.to_string() });
+            if self.0.len() < COMPLAINTS_MAX {
+                self.0.push(Violation { path: path.into(), message: err.to_string() });
+            }
             stand_in
         })
     }
 
-    fn address(&mut self, path: &str, text: &str) -> Address {
+    pub(super) fn address(&mut self, path: &str, text: &str) -> Address {
         self.take(path, text.parse(), Address::ZERO)
     }
 
-    fn amount(&mut self, path: impl Into<String>, text: &str) -> U256 {
+    pub(super) fn amount(&mut self, path: impl Into<String>, text: &str) -> U256 {
         self.take(path, amounts::parse(text), U256::ZERO)
     }
 
-    fn chain_id(&mut self, path: &str, text: &str) -> Option<ChainId> {
+    pub(super) fn optional_amount(&mut self, path: impl Into<String>, text: &str) -> Option<U256> {
+        if text.is_empty() { None } else { self.take(path, amounts::parse(text).map(Some), None) }
+    }
+
+    pub(super) fn optional_token_id(&mut self, path: &str, text: &str) -> Option<TokenId> {
+        if text.is_empty() { None } else { self.take(path, text.parse().map(Some), None) }
+    }
+
+    pub(super) fn chain_id(&mut self, path: &str, text: &str) -> Option<ChainId> {
         self.take(path, text.parse().map(Some), None)
     }
 
-    fn words(&mut self, path: &str, words: &[impl AsRef<[u8]>]) -> Vec<Hash32> {
+    /// A list, or a complaint where it is too long: then nothing of it is read.
+    fn at_most<'a, T>(&mut self, path: &str, list: &'a [T], most: usize, what: &str) -> &'a [T] {
+        if list.len() <= most {
+            return list;
+        }
+        self.take(path, Err(format!("must be at most {most} {what}")), ());
+        &[]
+    }
+
+    fn proof(&mut self, proof: &[Vec<u8>]) -> Vec<Hash32> {
+        let proof = self.at_most("proof", proof, PROOF_MAX, "hashes");
+        self.words("proof", proof)
+    }
+
+    pub(super) fn words(&mut self, path: &str, words: &[impl AsRef<[u8]>]) -> Vec<Hash32> {
         let words = (0..).zip(words).map(|(at, word): (usize, _)| {
             self.take(format!("{path}[{at}]"), Hash32::from_slice(word.as_ref()), Hash32::new([0; 32]))
         });
         words.collect()
     }
 
-    fn none<T>(self, value: Option<T>) -> Result<T, Error> {
+    pub(super) fn none<T>(self, value: Option<T>) -> Result<T, Error> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => Err(Error::Invalid(self.0)),
@@ -77,7 +109,8 @@ pub(super) fn create(request: pb::PrepareCreateCollectionRequest) -> Result<Crea
         "" => U256::ZERO,
         text => complaints.amount("max_supply", text),
     };
-    let stages = (0..).zip(&request.stages).map(|(at, wire)| stage(&mut complaints, at, wire)).collect();
+    let stages = complaints.at_most("stages", &request.stages, STAGES_MAX, "stages");
+    let stages = (0..).zip(stages).map(|(at, wire)| stage(&mut complaints, at, wire)).collect();
     let ask = chain_id.map(|chain_id| CreateAsk {
         chain_id,
         standard,
@@ -115,26 +148,86 @@ fn stage(complaints: &mut Complaints, at: usize, wire: &pb::MintStage) -> StageA
             [] => None,
             root => complaints.take(path("allowlist_root"), Hash32::from_slice(root).map(Some), None),
         },
+        max_supply: match wire.max_supply.as_str() {
+            "" => U256::ZERO,
+            text => complaints.amount(path("max_supply"), text),
+        },
     }
 }
 
 pub(super) fn mint721(request: pb::PrepareMint721Request) -> Result<MintAsk, Error> {
     let mut complaints = Complaints::default();
     let quantity = U256::from(request.quantity);
+    let expected_price = complaints.optional_amount("expected_price_raw", &request.expected_price_raw);
     let collection = request.collection.unwrap_or_default();
     let parties = (request.minter.as_str(), request.recipient.as_str());
     let ask = mint(&mut complaints, Standard::Erc721, &collection, parties, quantity, &request.proof);
-    complaints.none(ask)
+    let most = abi::launchpad::MAX_URIS;
+    let metadata_uris = complaints.at_most("metadata_uris", &request.metadata_uris, most, "URIs").to_vec();
+    complaints.none(ask.map(|ask| MintAsk { expected_price, metadata_uris, ..ask }))
 }
 
 pub(super) fn mint1155(request: pb::PrepareMint1155Request) -> Result<MintAsk, Error> {
     let mut complaints = Complaints::default();
     let quantity = complaints.amount("quantity", &request.quantity);
+    let expected_price = complaints.optional_amount("expected_price_raw", &request.expected_price_raw);
     let token_id: TokenId = complaints.take("token_id", request.token_id.parse(), TokenId::new(U256::ZERO));
     let collection = request.collection.unwrap_or_default();
     let parties = (request.minter.as_str(), request.recipient.as_str());
     let ask = mint(&mut complaints, Standard::Erc1155, &collection, parties, quantity, &request.proof);
-    complaints.none(ask.map(|ask| MintAsk { token_id: Some(token_id), ..ask }))
+    complaints.none(ask.map(|ask| MintAsk { token_id: Some(token_id), expected_price, ..ask }))
+}
+
+pub(super) fn eligibility(request: pb::GetMintEligibilityRequest) -> Result<EligibilityAsk, Error> {
+    let mut complaints = Complaints::default();
+    let collection = request.collection.unwrap_or_default();
+    let chain_id = complaints.chain_id("collection.chain_id", &collection.chain_id);
+    let collection = complaints.address("collection.address", &collection.address);
+    let wallet = complaints.address("wallet", &request.wallet);
+    let token_id = complaints.optional_token_id("token_id", &request.token_id);
+    let quantity = complaints.optional_amount("quantity", &request.quantity).unwrap_or(U256::from(1));
+    let proof = complaints.proof(&request.proof);
+    complaints.none(chain_id.map(|chain_id| EligibilityAsk {
+        chain_id,
+        collection,
+        wallet,
+        token_id,
+        quantity,
+        proof,
+    }))
+}
+
+pub(super) fn approve(request: pb::PrepareApproveRequest) -> Result<ApproveAsk, Error> {
+    let mut complaints = Complaints::default();
+    let contract = request.contract.unwrap_or_default();
+    let chain_id = complaints.chain_id("contract.chain_id", &contract.chain_id);
+    let contract = complaints.address("contract.address", &contract.address);
+    let owner = complaints.address("owner", &request.owner);
+    let operator = match request.operator.as_str() {
+        "" => None,
+        text => Some(complaints.address("operator", text)),
+    };
+    let token_id = complaints.optional_token_id("token_id", &request.token_id);
+    let amount = complaints.optional_amount("amount", &request.amount);
+    complaints.none(chain_id.map(|chain_id| ApproveAsk {
+        chain_id,
+        contract,
+        owner,
+        operator,
+        token_id,
+        amount,
+    }))
+}
+
+pub(super) fn revoke(request: pb::PrepareRevokeApprovalRequest) -> Result<RevokeAsk, Error> {
+    let mut complaints = Complaints::default();
+    let contract = request.contract.unwrap_or_default();
+    let chain_id = complaints.chain_id("contract.chain_id", &contract.chain_id);
+    let contract = complaints.address("contract.address", &contract.address);
+    let owner = complaints.address("owner", &request.owner);
+    let operator = complaints.address("operator", &request.operator);
+    let token_id = complaints.optional_token_id("token_id", &request.token_id);
+    complaints.none(chain_id.map(|chain_id| RevokeAsk { chain_id, contract, owner, operator, token_id }))
 }
 
 fn mint(
@@ -152,7 +245,7 @@ fn mint(
         "" => minter,
         text => complaints.address("recipient", text),
     };
-    let proof = complaints.words("proof", proof);
+    let proof = complaints.proof(proof);
     Some(MintAsk {
         standard,
         chain_id: chain_id?,
@@ -162,6 +255,8 @@ fn mint(
         token_id: None,
         quantity,
         proof,
+        expected_price: None,
+        metadata_uris: Vec::new(),
     })
 }
 
@@ -224,4 +319,63 @@ pub(super) fn told(request: pb::ResolveIntentRequest) -> Result<Told, Error> {
         is_removed,
         salts,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths<T>(parsed: Result<T, Error>) -> Vec<String> {
+        match parsed {
+            Err(Error::Invalid(violations)) => violations.into_iter().map(|found| found.path).collect(),
+            _ => panic!("it was not refused as invalid"),
+        }
+    }
+
+    fn mint() -> pb::PrepareMint721Request {
+        let address = format!("0x{:040x}", 7);
+        pb::PrepareMint721Request {
+            collection: Some(ContractRef { chain_id: "eip155:1".into(), address: address.clone() }),
+            minter: address,
+            quantity: 1,
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_one_complaint_and_nothing_of_it_is_read() {
+        assert!(mint721(mint()).is_ok());
+        assert_eq!(
+            paths(mint721(pb::PrepareMint721Request { proof: vec![vec![]; 50_000], ..mint() })),
+            ["proof"]
+        );
+        let metadata_uris = vec![String::new(); 50_000];
+        let long = pb::PrepareMint721Request { metadata_uris, ..mint() };
+        assert_eq!(paths(mint721(long)), ["metadata_uris"]);
+        let long = pb::GetMintEligibilityRequest {
+            collection: mint().collection,
+            wallet: mint().minter,
+            proof: vec![vec![]; 65],
+            ..Default::default()
+        };
+        assert_eq!(paths(eligibility(long)), ["proof"]);
+        let mut wanted = pb::PrepareCreateCollectionRequest {
+            chain_id: "eip155:1".into(),
+            standard: TokenStandard::Erc721.into(),
+            creator: mint().minter,
+            stages: vec![pb::MintStage::default(); 17],
+            ..Default::default()
+        };
+        assert_eq!(paths(create(wanted.clone())), ["stages"]);
+        // As many as there may be, each with two mistakes.
+        wanted.stages.truncate(16);
+        assert_eq!(paths(create(wanted)).len(), 10);
+    }
+
+    #[test]
+    fn of_a_thousand_mistakes_ten_are_told() {
+        let words = vec!["?".to_owned(); 1_000];
+        let wrong = pb::ResolveIntentRequest { tx_hashes: words.clone(), salts: words, ..Default::default() };
+        assert_eq!(paths(told(wrong)).len(), 10);
+    }
 }

@@ -1,5 +1,7 @@
 //! From what the verbs give to the wire.
 
+use abi::launchpad::STAGE_ALLOWLIST;
+use amounts::U256;
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 use proto::{
@@ -8,7 +10,8 @@ use proto::{
 };
 
 use crate::{
-    model::{Intent, Kind, Status, Step, Transaction},
+    eligibility::{Access, Eligibility, Offer},
+    model::{Act, Intent, Kind, Status, Step, StepStatus, Transaction},
     prepare::Prepared,
 };
 
@@ -45,6 +48,7 @@ pub(super) fn intent(intent: &Intent) -> pb::Intent {
         revision: intent.revision.unsigned_abs(),
         confirmations: intent.confirmations.unwrap_or(0),
         required_confirmations: intent.required_confirmations,
+        order_id: intent.order_id.map(|id| id.to_string()).unwrap_or_default(),
         chain_id,
     }
 }
@@ -54,6 +58,13 @@ fn kind(kind: Kind) -> pb::IntentKind {
         Kind::CreateCollection => pb::IntentKind::CreateCollection,
         Kind::Mint721 => pb::IntentKind::Mint721,
         Kind::Mint1155 => pb::IntentKind::Mint1155,
+        Kind::Approve => pb::IntentKind::Approve,
+        Kind::List => pb::IntentKind::List,
+        Kind::Buy => pb::IntentKind::Buy,
+        Kind::CancelListing => pb::IntentKind::CancelListing,
+        Kind::Offer => pb::IntentKind::Offer,
+        Kind::AcceptOffer => pb::IntentKind::AcceptOffer,
+        Kind::RevokeApproval => pb::IntentKind::RevokeApproval,
     }
 }
 
@@ -72,27 +83,84 @@ fn status(status: Status) -> pb::IntentStatus {
     }
 }
 
-fn step(step: Step) -> pb::Step {
-    let Transaction { chain_id, from, to, data, value, gas, max_fee_per_gas, max_priority_fee_per_gas } =
-        step.transaction;
+pub(super) fn step(step: Step) -> pb::Step {
+    let (kind, transaction, typed_data_json) = match step.act {
+        Act::Send(sent) => (pb::StepKind::Transaction, Some(transaction(sent)), String::new()),
+        Act::Sign(typed_data) => (pb::StepKind::Signature, None, typed_data.to_string()),
+    };
+    let (error_code, error_message) =
+        step.problem.map(|problem| (problem.code, problem.message)).unwrap_or_default();
     pb::Step {
         step_id: step.step_id.to_string(),
-        kind: pb::StepKind::Transaction.into(),
+        kind: kind.into(),
         title: step.title,
         description: step.description,
-        transaction: Some(pb::TxRequest {
-            chain_id: chain_id.to_string(),
-            from: from.to_lower(),
-            to: to.to_lower(),
-            data,
-            value: value.to_string(),
-            gas: gas.to_string(),
-            max_fee_per_gas: max_fee_per_gas.to_string(),
-            max_priority_fee_per_gas: max_priority_fee_per_gas.to_string(),
-        }),
-        typed_data_json: String::new(),
+        transaction,
+        typed_data_json,
         simulated: step.is_simulated,
+        status: match step.status {
+            StepStatus::Prepared => pb::StepStatus::Prepared,
+            StepStatus::Submitted => pb::StepStatus::Submitted,
+            StepStatus::Mined => pb::StepStatus::Mined,
+            StepStatus::Done => pb::StepStatus::Done,
+            StepStatus::Failed => pb::StepStatus::Failed,
+        }
+        .into(),
+        tx_hash: step.tx_hash.map(|hash| hash.to_string()).unwrap_or_default(),
+        error_code,
+        error_message,
     }
+}
+
+fn transaction(sent: Transaction) -> pb::TxRequest {
+    let Transaction { chain_id, from, to, data, value, gas, max_fee_per_gas, max_priority_fee_per_gas } =
+        sent;
+    pb::TxRequest {
+        chain_id: chain_id.to_string(),
+        from: from.to_lower(),
+        to: to.to_lower(),
+        data,
+        value: value.to_string(),
+        gas: gas.to_string(),
+        max_fee_per_gas: max_fee_per_gas.to_string(),
+        max_priority_fee_per_gas: max_priority_fee_per_gas.to_string(),
+    }
+}
+
+pub(super) fn eligibility(found: Eligibility) -> pb::MintEligibility {
+    let Eligibility { problem, offer, wallet_left, supply_left, balance, is_paused, next_stage_at, .. } =
+        found;
+    let or_empty = |number: Option<U256>| number.map(|number| number.to_string()).unwrap_or_default();
+    let (reason_code, reason) = problem.map(|problem| (problem.code, problem.message)).unwrap_or_default();
+    let mut told = pb::MintEligibility {
+        eligible: reason_code.is_empty(),
+        reason_code,
+        reason,
+        wallet_left: or_empty(wallet_left),
+        supply_left: or_empty(supply_left),
+        balance_raw: or_empty(balance),
+        paused: is_paused,
+        next_stage_time: next_stage_at.and_then(seconds),
+        ..pb::MintEligibility::default()
+    };
+    if let Some(Offer { info, access }) = offer {
+        told.stage_index = info.stageId.saturating_to();
+        told.stage_kind = if info.kind == STAGE_ALLOWLIST { "allowlist" } else { "public" }.to_owned();
+        told.price_raw = info.price.to_string();
+        told.start_time = seconds(info.startsAt);
+        told.end_time = Some(info.endsAt).filter(|end| *end != 0).and_then(seconds);
+        if let Access::Listed(proof) = access {
+            told.listed = true;
+            told.proof = proof.into_iter().map(|node| node.to_vec()).collect();
+        }
+    }
+    told
+}
+
+/// None for a time that no calendar has: a contract may hold any number.
+fn seconds(at: u64) -> Option<Timestamp> {
+    const LAST: i64 = 253_402_300_799;
+    i64::try_from(at).ok().filter(|at| *at <= LAST).map(|seconds| Timestamp { seconds, nanos: 0 })
 }
 
 fn timestamp(at: DateTime<Utc>) -> Timestamp {

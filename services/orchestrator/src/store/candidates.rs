@@ -1,7 +1,5 @@
 //! The hashes that may carry a step.
 
-use std::collections::HashSet;
-
 use ids::{ChainId, IntentId, StepId, TxHash};
 use sqlx::{PgConnection, PgExecutor};
 
@@ -16,8 +14,8 @@ pub(crate) async fn list_candidates(
     intent_id: IntentId,
 ) -> Result<Vec<Candidate>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select step_id, tx_hash, state, nonce from tx_candidates where intent_id = $1
-         order by reported_at desc, tx_hash limit 64",
+        "select step_id, tx_hash, state, nonce, taker_hash, mined_block, mined_block_hash, reported_at, asked_at
+         from tx_candidates where intent_id = $1 order by reported_at desc, tx_hash limit 64",
         intent_id.0
     )
     .fetch_all(db)
@@ -29,21 +27,33 @@ pub(crate) async fn list_candidates(
                 tx_hash: row.tx_hash.parse().map_err(decode)?,
                 judgement: word(Judgement::from_word(&row.state), "state")?,
                 nonce: row.nonce.map(i64::unsigned_abs),
+                taker: row.taker_hash.map(|hash| hash.parse()).transpose().map_err(decode)?,
+                block: match (row.mined_block, row.mined_block_hash) {
+                    (Some(number), Some(hash)) => {
+                        Some((number.unsigned_abs(), hash.parse().map_err(decode)?))
+                    }
+                    _ => None,
+                },
+                reported_at: Some(row.reported_at),
+                asked_at: row.asked_at,
             })
         })
         .collect()
 }
 
-/// Adds a hash to a step; false when the step has it, or when it is proven and carries another step.
+/// Adds a hash to a step; false when the step has it, or when it is proven and carries another step. `act` says whose
+/// act in the transaction it is, once that is known.
 pub(crate) async fn insert_candidate(
     tx: &mut PgConnection,
     intent: &Intent,
     candidate: &Candidate,
     source: Source,
+    act: &str,
 ) -> Result<bool, sqlx::Error> {
     let inserted = sqlx::query!(
-        "insert into tx_candidates (step_id, tx_hash, intent_id, chain_id, source, state, nonce, reported_at, judged_at)
-         values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp(), case when $6 <> 'UNSEEN' then now() end)
+        "insert into tx_candidates (step_id, tx_hash, intent_id, chain_id, source, state, nonce, reported_at, judged_at,
+                                    act, mined_block, mined_block_hash)
+         values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp(), case when $6 <> 'UNSEEN' then now() end, $8, $9, $10)
          on conflict do nothing",
         candidate.step_id.0,
         candidate.tx_hash.to_string(),
@@ -52,60 +62,88 @@ pub(crate) async fn insert_candidate(
         source.as_str(),
         candidate.judgement.as_str(),
         candidate.nonce.map(u64::cast_signed),
+        act,
+        candidate.block.map(|(number, _)| number.cast_signed()),
+        candidate.block.map(|(_, hash)| hash.to_string()),
     )
     .execute(tx)
     .await?;
     Ok(inserted.rows_affected() == 1)
 }
 
-/// Writes what was seen of a hash.
-pub(crate) async fn judge(
+/// Writes what was seen of a hash; whose act it is is kept where nothing is said of it now.
+pub(crate) async fn update_candidate(
     tx: &mut PgConnection,
-    intent_id: IntentId,
-    tx_hash: TxHash,
-    judgement: Judgement,
-    nonce: Option<u64>,
+    candidate: &Candidate,
+    act: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update tx_candidates set state = $3, nonce = $4, judged_at = now() where intent_id = $1 and tx_hash = $2",
-        intent_id.0,
-        tx_hash.to_string(),
-        judgement.as_str(),
-        nonce.map(u64::cast_signed),
+        "update tx_candidates set state = $3, nonce = $4, act = case when $5 = '' then act else $5 end,
+                judged_at = case when state = $3 then judged_at else now() end, taker_hash = $6, mined_block = $7,
+                mined_block_hash = $8, asked_at = $9
+         where step_id = $1 and tx_hash = $2",
+        candidate.step_id.0,
+        candidate.tx_hash.to_string(),
+        candidate.judgement.as_str(),
+        candidate.nonce.map(u64::cast_signed),
+        act,
+        candidate.taker.map(|hash| hash.to_string()),
+        candidate.block.map(|(number, _)| number.cast_signed()),
+        candidate.block.map(|(_, hash)| hash.to_string()),
+        candidate.asked_at,
     )
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Which of these transactions carry another intent.
-pub(crate) async fn list_taken(
-    db: impl PgExecutor<'_>,
-    intent: &Intent,
-    tx_hashes: &[TxHash],
-) -> Result<HashSet<TxHash>, sqlx::Error> {
-    let hashes: Vec<String> = tx_hashes.iter().map(TxHash::to_string).collect();
-    let taken = sqlx::query_scalar!(
-        "select tx_hash from tx_candidates
-         where chain_id = $1 and tx_hash = any($2) and state = 'VERIFIED' and intent_id <> $3",
-        intent.chain_id.to_string(),
-        &hashes,
-        intent.intent_id.0
+/// Forgets a hash that was refused, so that it can be reported again.
+pub(crate) async fn delete_refused(
+    tx: &mut PgConnection,
+    step_id: StepId,
+    tx_hash: TxHash,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from tx_candidates where step_id = $1 and tx_hash = $2 and state = 'REFUSED'",
+        step_id.0,
+        tx_hash.to_string()
     )
-    .fetch_all(db)
+    .execute(tx)
     .await?;
-    taken.iter().map(|hash| hash.parse().map_err(decode)).collect()
+    Ok(())
 }
 
-/// The intents that these transactions are proven to carry.
-pub(crate) async fn list_verified(
+/// Whether this act of a transaction carries another intent.
+pub(crate) async fn is_taken(
+    db: impl PgExecutor<'_>,
+    intent: &Intent,
+    tx_hash: TxHash,
+    act: &str,
+) -> Result<bool, sqlx::Error> {
+    let taken = sqlx::query_scalar!(
+        "select exists (select from tx_candidates
+         where chain_id = $1 and tx_hash = $2 and act = $3 and state = 'VERIFIED' and intent_id <> $4)",
+        intent.chain_id.to_string(),
+        tx_hash.to_string(),
+        act,
+        intent.intent_id.0
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(taken.unwrap_or_default())
+}
+
+/// The intents that these transactions carry, or may carry: what is proven first, since anybody may name any hash for
+/// intents of their own.
+pub(crate) async fn list_carried(
     db: impl PgExecutor<'_>,
     chain_id: ChainId,
     tx_hashes: &[TxHash],
 ) -> Result<Vec<IntentId>, sqlx::Error> {
     let hashes: Vec<String> = tx_hashes.iter().map(TxHash::to_string).collect();
     let ids = sqlx::query_scalar!(
-        "select intent_id from tx_candidates where chain_id = $1 and tx_hash = any($2) and state = 'VERIFIED'",
+        "select intent_id from tx_candidates where chain_id = $1 and tx_hash = any($2) and state <> 'REFUSED'
+         group by intent_id order by bool_or(state = 'VERIFIED') desc, intent_id limit 1000",
         chain_id.to_string(),
         &hashes
     )

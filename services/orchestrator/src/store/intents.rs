@@ -41,6 +41,10 @@ struct Row {
     unseen_since: Option<DateTime<Utc>>,
     catalogued_at: Option<DateTime<Utc>>,
     pending_collection: String,
+    order_id: Option<Uuid>,
+    awaits_catalog: bool,
+    order_due: bool,
+    contract_account: Option<bool>,
 }
 
 impl TryFrom<Row> for Intent {
@@ -80,6 +84,10 @@ impl TryFrom<Row> for Intent {
             unseen_since: row.unseen_since,
             catalogued_at: row.catalogued_at,
             pending: word(PendingCollection::from_word(&row.pending_collection), "pending_collection")?,
+            order_id: row.order_id,
+            awaits_catalog: row.awaits_catalog,
+            is_order_due: row.order_due,
+            is_contract_account: row.contract_account,
         })
     }
 }
@@ -91,7 +99,8 @@ async fn list_by_ids(db: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<Vec<Intent
         "select intent_id, kind, chain_id, preview_address, tx_hash, status, created_by, req_payload_json, error,
                 auth_session_id, deadline_at, created_at, updated_at, request_id, request_hash, error_code, revision,
                 from_address, contract_address, salt, token_ids, confirmations, required_confirmations, mined_block,
-                mined_block_hash, unseen_since, catalogued_at, pending_collection
+                mined_block_hash, unseen_since, catalogued_at, pending_collection, order_id, awaits_catalog, order_due,
+                contract_account
          from tx_intents where intent_id = any($1) order by created_at desc, intent_id desc",
         ids
     )
@@ -147,6 +156,11 @@ pub(crate) async fn lock_intent(
     find_intent(tx, intent_id).await
 }
 
+/// The database's clock: whatever is written to rows is told by one clock, whichever process writes it.
+pub(crate) async fn clock(db: impl PgExecutor<'_>) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(db).await
+}
+
 /// A page of a user's intents, newest first.
 pub(crate) async fn list_page(
     db: &sqlx::PgPool,
@@ -196,7 +210,7 @@ pub(crate) async fn update_intent(tx: &mut PgConnection, intent: &Intent) -> Res
     sqlx::query!(
         "update tx_intents set tx_hash = $2, status = $3, error = $4, error_code = $5, revision = $6, updated_at = $7,
                 contract_address = $8, token_ids = $9, confirmations = $10, mined_block = $11, mined_block_hash = $12,
-                unseen_since = $13, catalogued_at = $14, pending_collection = $15
+                unseen_since = $13, catalogued_at = $14, pending_collection = $15, order_id = $16, order_due = $17
          where intent_id = $1",
         intent.intent_id.0,
         intent.tx_hash.map(|hash| hash.to_string()),
@@ -213,6 +227,8 @@ pub(crate) async fn update_intent(tx: &mut PgConnection, intent: &Intent) -> Res
         intent.unseen_since,
         intent.catalogued_at,
         intent.pending.as_str(),
+        intent.order_id,
+        intent.is_order_due,
     )
     .execute(tx)
     .await?;

@@ -3,23 +3,25 @@
 use alloy::primitives::U256;
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, Utc};
-use ids::{IntentId, StepId};
+use ids::{Address, ChainId, IntentId, StepId, TokenId};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::{
-    model::{Intent, Step, Transaction},
-    store::decode,
+    model::{Act, Intent, Problem, Step, StepStatus, Transaction},
+    store::{decode, word},
 };
 
 /// Stores a new intent; false when its user has one under the same key.
 pub(crate) async fn insert_intent(tx: &mut PgConnection, intent: &Intent) -> Result<bool, sqlx::Error> {
+    let token_ids: Vec<String> = intent.token_ids.iter().map(TokenId::to_string).collect();
     let inserted = sqlx::query!(
         "insert into tx_intents (intent_id, kind, chain_id, preview_address, status, created_by, req_payload_json,
                                  auth_session_id, deadline_at, created_at, updated_at, request_id, request_hash,
-                                 revision, from_address, contract_address, salt, required_confirmations, next_look_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14, $15, $16, $17, $9)
+                                 revision, from_address, contract_address, salt, required_confirmations, next_look_at,
+                                 order_id, awaits_catalog, token_ids, contract_account)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13, $14, $15, $16, $17, $9, $18, $19, $20, $21)
          on conflict on constraint tx_intents_created_by_request_id_key do nothing",
         intent.intent_id.0,
         intent.kind.as_str(),
@@ -38,6 +40,10 @@ pub(crate) async fn insert_intent(tx: &mut PgConnection, intent: &Intent) -> Res
         intent.contract.map(|address| address.to_lower()),
         intent.salt.map(|salt| salt.to_string()),
         intent.required_confirmations.cast_signed(),
+        intent.order_id,
+        intent.awaits_catalog,
+        &token_ids,
+        intent.is_contract_account,
     )
     .execute(tx)
     .await?;
@@ -47,28 +53,36 @@ pub(crate) async fn insert_intent(tx: &mut PgConnection, intent: &Intent) -> Res
 /// Stores a step.
 pub(crate) async fn insert_step(
     tx: &mut PgConnection,
-    intent_id: IntentId,
+    intent: &Intent,
     position: i32,
     step: &Step,
 ) -> Result<(), sqlx::Error> {
-    let transaction = &step.transaction;
+    let (kind, typed_data) = match &step.act {
+        Act::Send(_) => ("TRANSACTION", None),
+        Act::Sign(typed_data) => ("SIGNATURE", Some(typed_data)),
+    };
+    let transaction = step.transaction();
+    let whole = |number: fn(&Transaction) -> U256| transaction.map(number).map(amounts::to_decimal);
     sqlx::query!(
         "insert into tx_intent_steps (step_id, intent_id, position, kind, title, description, chain_id, from_address,
-                                      to_address, data, value, gas, max_fee_per_gas, max_priority_fee_per_gas, simulated)
-         values ($1, $2, $3, 'TRANSACTION', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                                      to_address, data, value, gas, max_fee_per_gas, max_priority_fee_per_gas,
+                                      typed_data_json, simulated)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         step.step_id.0,
-        intent_id.0,
+        intent.intent_id.0,
         position,
+        kind,
         step.title,
         step.description,
-        transaction.chain_id.to_string(),
-        transaction.from.to_lower(),
-        transaction.to.to_lower(),
-        transaction.data,
-        amounts::to_decimal(transaction.value),
-        amounts::to_decimal(transaction.gas),
-        amounts::to_decimal(transaction.max_fee_per_gas),
-        amounts::to_decimal(transaction.max_priority_fee_per_gas),
+        intent.chain_id.to_string(),
+        transaction.map(|transaction| transaction.from.to_lower()),
+        transaction.map(|transaction| transaction.to.to_lower()),
+        transaction.map(|transaction| transaction.data.as_slice()),
+        whole(|transaction| transaction.value),
+        whole(|transaction| transaction.gas),
+        whole(|transaction| transaction.max_fee_per_gas),
+        whole(|transaction| transaction.max_priority_fee_per_gas),
+        typed_data,
         step.is_simulated,
     )
     .execute(tx)
@@ -76,15 +90,30 @@ pub(crate) async fn insert_step(
     Ok(())
 }
 
-/// An intent's transactions, in order.
+/// Whether a transaction is on its way that makes a collection at this address.
+pub(crate) async fn is_being_made(
+    db: impl PgExecutor<'_>,
+    chain_id: ChainId,
+    address: Address,
+) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"select exists(select from tx_intents where chain_id = $1 and preview_address = $2
+                         and status in ('SUBMITTED', 'MINED', 'CONFIRMED')) as "is_found!""#,
+        chain_id.to_string(),
+        address.to_lower(),
+    );
+    found.fetch_one(db).await
+}
+
+/// An intent's steps, in order.
 pub(crate) async fn list_steps(
     db: impl PgExecutor<'_>,
     intent_id: IntentId,
 ) -> Result<Vec<Step>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select step_id, title, description, chain_id, from_address as "from_address!", to_address as "to_address!",
-                  data as "data!", value as "value!", gas, max_fee_per_gas, max_priority_fee_per_gas, simulated
-           from tx_intent_steps where intent_id = $1 and kind = 'TRANSACTION' order by position"#,
+        "select step_id, title, description, chain_id, from_address, to_address, data, value, gas, max_fee_per_gas,
+                max_priority_fee_per_gas, typed_data_json, simulated, status, tx_hash, error, error_code, signature
+         from tx_intent_steps where intent_id = $1 order by position",
         intent_id.0
     )
     .fetch_all(db)
@@ -94,21 +123,29 @@ pub(crate) async fn list_steps(
     };
     rows.into_iter()
         .map(|row| {
+            let act = match (row.typed_data_json, row.from_address, row.to_address) {
+                (Some(typed_data), ..) => Act::Sign(typed_data),
+                (None, from, to) => Act::Send(Transaction {
+                    chain_id: row.chain_id.parse().map_err(decode)?,
+                    from: from.unwrap_or_default().parse().map_err(decode)?,
+                    to: to.unwrap_or_default().parse().map_err(decode)?,
+                    data: row.data.unwrap_or_default(),
+                    value: whole(row.value)?,
+                    gas: whole(row.gas)?,
+                    max_fee_per_gas: whole(row.max_fee_per_gas)?,
+                    max_priority_fee_per_gas: whole(row.max_priority_fee_per_gas)?,
+                }),
+            };
             Ok(Step {
                 step_id: StepId(row.step_id),
                 title: row.title,
                 description: row.description,
-                transaction: Transaction {
-                    chain_id: row.chain_id.parse().map_err(decode)?,
-                    from: row.from_address.parse().map_err(decode)?,
-                    to: row.to_address.parse().map_err(decode)?,
-                    data: row.data,
-                    value: whole(Some(row.value))?,
-                    gas: whole(row.gas)?,
-                    max_fee_per_gas: whole(row.max_fee_per_gas)?,
-                    max_priority_fee_per_gas: whole(row.max_priority_fee_per_gas)?,
-                },
+                act,
                 is_simulated: row.simulated,
+                status: word(StepStatus::from_word(&row.status), "status")?,
+                tx_hash: row.tx_hash.map(|hash| hash.parse()).transpose().map_err(decode)?,
+                problem: row.error_code.map(|code| Problem { code, message: row.error.unwrap_or_default() }),
+                signature: row.signature,
             })
         })
         .collect()

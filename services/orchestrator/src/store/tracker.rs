@@ -1,10 +1,11 @@
 //! Which intents are due, and who looks at them.
 
 use chrono::{DateTime, Utc};
-use ids::IntentId;
+use ids::{ChainId, IntentId};
 use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
-use crate::model::PendingCollection;
+use crate::{model::PendingCollection, store::decode};
 
 /// How a row is left after somebody has dealt with it.
 pub(crate) struct Settled {
@@ -13,19 +14,38 @@ pub(crate) struct Settled {
     pub(crate) claimed_until: Option<DateTime<Utc>>,
 }
 
-/// Takes intents that are due and nobody's; they are the caller's for so many seconds.
+/// The chains on which something may be due.
+pub(crate) async fn list_followed(db: impl PgExecutor<'_>) -> Result<Vec<ChainId>, sqlx::Error> {
+    // A chain at a time through the index: there are few of them, and of their intents there may be many.
+    let chains = sqlx::query_scalar!(
+        "with recursive followed as (
+             select min(chain_id) as chain_id from tx_intents where next_look_at is not null
+             union all
+             select (select min(chain_id) from tx_intents i where next_look_at is not null and i.chain_id > f.chain_id)
+             from followed f where f.chain_id is not null)
+         select chain_id from followed where chain_id is not null"
+    )
+    .fetch_all(db)
+    .await?;
+    chains.into_iter().flatten().map(|chain| chain.parse().map_err(decode)).collect()
+}
+
+/// Takes intents of a chain that are due and nobody's; they are the caller's for so many seconds.
 pub(crate) async fn claim_due(
     db: impl PgExecutor<'_>,
+    chain_id: ChainId,
     limit: i64,
     claim_secs: f64,
 ) -> Result<Vec<IntentId>, sqlx::Error> {
     let ids = sqlx::query_scalar!(
-        "update tx_intents set claimed_until = clock_timestamp() + make_interval(secs => $2)
+        "update tx_intents set claimed_until = clock_timestamp() + make_interval(secs => $3)
          where intent_id in (
              select intent_id from tx_intents
-             where next_look_at <= clock_timestamp() and (claimed_until is null or claimed_until < clock_timestamp())
-             order by next_look_at limit $1 for update skip locked)
+             where chain_id = $1 and next_look_at <= clock_timestamp()
+               and (claimed_until is null or claimed_until < clock_timestamp())
+             order by next_look_at limit $2 for update skip locked)
          returning intent_id",
+        chain_id.to_string(),
         limit,
         claim_secs
     )
@@ -72,17 +92,28 @@ pub(crate) async fn release_told(
     Ok(())
 }
 
-/// Gives a row back that could not be dealt with, for another attempt.
-pub(crate) async fn release(
-    db: impl PgExecutor<'_>,
-    intent_id: IntentId,
-    retry_secs: f64,
-) -> Result<(), sqlx::Error> {
+/// Lets intents be looked at at once; who has a claim keeps it.
+pub(crate) async fn wake(tx: &mut PgConnection, intent_ids: &[IntentId]) -> Result<(), sqlx::Error> {
+    let intent_ids: Vec<Uuid> = intent_ids.iter().map(|intent_id| intent_id.0).collect();
+    // In one order, so that two calls never wait for each other's rows.
     sqlx::query!(
-        "update tx_intents set claimed_until = null, next_look_at = clock_timestamp() + make_interval(secs => $2)
+        "with woken as (
+             select intent_id from tx_intents where intent_id = any($1) order by intent_id for no key update)
+         update tx_intents i set next_look_at = clock_timestamp() from woken where i.intent_id = woken.intent_id",
+        &intent_ids
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Gives a row back that could not be dealt with, for another attempt: the later, the longer nothing came of it.
+pub(crate) async fn release(db: impl PgExecutor<'_>, intent_id: IntentId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update tx_intents set claimed_until = null, next_look_at = clock_timestamp()
+             + least(greatest((clock_timestamp() - updated_at) / 10, interval '2 seconds'), interval '10 minutes')
          where intent_id = $1",
         intent_id.0,
-        retry_secs
     )
     .execute(db)
     .await?;

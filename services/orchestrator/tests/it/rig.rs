@@ -1,4 +1,4 @@
-//! A running orchestrator with a chain and the four services that it calls, which answer what a test tells them.
+//! A running orchestrator with a chain and the five services that it calls, which answer what a test tells them.
 
 use std::{
     net::TcpListener,
@@ -14,8 +14,8 @@ use ids::UserId;
 use proto::{
     auth::v1::auth_service_server as auth_server,
     catalog::v1::catalog_service_server as catalog_server,
-    chainregistry::v1::chain_registry_service_server as registry_server,
     common::v1::{Caller, ContractRef, TokenStandard},
+    indexer::v1::indexer_service_server as indexer_server,
     orchestrator::v1::{
         GetIntentRequest, Intent, IntentStatus, MintStage, PrepareCreateCollectionRequest,
         PrepareCreateCollectionResponse, Step, TrackTxRequest,
@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
 use url::Url;
 
-use crate::fakes::{Fake, World};
+use crate::fakes::{Fake, World, told};
 
 pub(crate) const WITHIN: Duration = Duration::from_secs(60);
 pub(crate) const CHAIN: &str = "eip155:31337";
@@ -79,14 +79,14 @@ impl Rig {
             url
         };
         let fake = Fake(Arc::clone(&world));
+        let described = Arc::clone(&world);
+        let registry = testkit::Registry::of(move || Some(told(&described)));
         let peers = orchestrator::PeerUrls {
-            chain_registry: serve(
-                "chain-registry",
-                Routes::new(registry_server::ChainRegistryServiceServer::new(fake.clone())),
-            ),
+            chain_registry: serve("chain-registry", registry.routes()),
             catalog: serve("catalog", Routes::new(catalog_server::CatalogServiceServer::new(fake.clone()))),
             wallet: serve("wallet", Routes::new(wallet_server::WalletServiceServer::new(fake.clone()))),
-            auth: serve("auth", Routes::new(auth_server::AuthServiceServer::new(fake))),
+            auth: serve("auth", Routes::new(auth_server::AuthServiceServer::new(fake.clone()))),
+            indexer: serve("indexer", Routes::new(indexer_server::IndexerServiceServer::new(fake))),
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -106,6 +106,7 @@ impl Rig {
             peers,
             intent_ttl_secs: 3600,
             gas_margin_percent: 20,
+            royalty_max_bps: 1000,
             follow_every_millis: 50,
             drop_after_secs: 600,
         };
@@ -133,6 +134,29 @@ impl Rig {
         stop.cancel();
     }
 
+    /// Another orchestrator on the same stores; it ends with what is returned.
+    pub(crate) fn up_beside(&self) -> tokio_util::sync::DropGuard {
+        let process = testkit::process("orchestrator");
+        let stop = process.stopping();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        tokio::spawn(orchestrator::serve(listener.into(), self.config.clone(), process));
+        stop.drop_guard()
+    }
+
+    /// Ends what a lost process still holds at once, instead of when its time runs out.
+    pub(crate) async fn restart(&mut self) {
+        self.down().await;
+        sqlx::query("update tx_intents set claimed_until = null").execute(&self.db.pool).await.unwrap();
+        self.up();
+        testkit::eventually(WITHIN, "the service answers again", async || {
+            let user = self.user(9).await;
+            let asked = user.says(GetIntentRequest { intent_id: UserId::new().to_string() });
+            let answer = self.intents("gateway").get_intent(asked).await;
+            answer.is_err_and(|status| status.code() == tonic::Code::NotFound).then_some(())
+        })
+        .await;
+    }
+
     pub(crate) fn channel(&self, name: &str) -> Channel {
         let identity = Identity::load(&self.certs.settings_for(name)).unwrap();
         rpc::channel("orchestrator", &self.url, &identity).unwrap()
@@ -158,7 +182,7 @@ impl Rig {
         self.world.wallets.lock().unwrap().push((user_id.clone(), address.clone()));
         let session_id = UserId::new().to_string();
         let account_id = format!("{CHAIN}:{address}");
-        User { caller: Caller { user_id, session_id, account_id, roles: vec!["user".into()] }, address }
+        User { caller: Caller { user_id, session_id, account_id, roles: vec!["user".into()] }, n, address }
     }
 
     pub(crate) async fn create(
@@ -237,6 +261,8 @@ impl Rig {
 /// Somebody who is signed in.
 pub(crate) struct User {
     pub(crate) caller: Caller,
+    /// Which of anvil's accounts.
+    pub(crate) n: usize,
     /// Lower-case.
     pub(crate) address: String,
 }
@@ -276,6 +302,7 @@ pub(crate) fn public_stage(price: &str) -> MintStage {
         end_time: None,
         max_per_wallet: "5".into(),
         allowlist_root: vec![],
+        max_supply: "0".into(),
     }
 }
 

@@ -40,6 +40,24 @@ async fn a_hash_that_nobody_has_seen_is_accepted_and_a_pending_collection_appear
 }
 
 #[tokio::test]
+async fn a_step_takes_five_hashes_that_nobody_has_seen() {
+    let rig = Rig::start().await;
+    let user = rig.user(1).await;
+    let prepared = rig.create(&user, user.wants_collection("a", TokenStandard::Erc721)).await.unwrap();
+    let intent = prepared.intent.unwrap();
+    for n in 1..=5 {
+        rig.track(&user, &intent, &format!("0x{n:064x}")).await.unwrap();
+    }
+    let problem = Problem::from(&rig.track(&user, &intent, &format!("0x{:064x}", 6)).await.unwrap_err());
+    assert_eq!((problem.code, problem.reason.as_str()), (Code::Conflict, "CONFLICT"));
+    // One that is there to see is taken all the same.
+    let hash = rig.send(&prepared.steps[0]).await;
+    rig.track(&user, &intent, &hash).await.unwrap();
+    rig.reaches(&user, &intent, IntentStatus::Confirmed).await;
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn a_transaction_that_is_not_the_prepared_one_is_refused_and_the_right_one_still_counts() {
     let rig = Rig::start().await;
     let (user, stranger) = (rig.user(1).await, rig.user(2).await);

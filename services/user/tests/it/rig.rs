@@ -206,4 +206,8 @@ not_asked! {
     list_activities: ListActivitiesRequest -> ListActivitiesResponse,
     put_pending_collection: PutPendingCollectionRequest -> PutPendingCollectionResponse,
     remove_pending_collection: RemovePendingCollectionRequest -> RemovePendingCollectionResponse,
+    put_order: PutOrderRequest -> PutOrderResponse,
+    get_order: GetOrderRequest -> GetOrderResponse,
+    list_orders: ListOrdersRequest -> ListOrdersResponse,
+    list_holders_at: ListHoldersAtRequest -> ListHoldersAtResponse,
 }
