@@ -158,9 +158,15 @@ async fn ask(frontend: &Frontend, person: &Person, request: &Request, key: &str)
 /// Somebody whose wallet can pay.
 async fn rich_person(stage: &Stage, frontend: &Frontend) -> anyhow::Result<Person> {
     let person = frontend.sign_in(&PrivateKeySigner::random()).await?;
+    fund(stage, &person).await?;
+    Ok(person)
+}
+
+/// Gives a wallet one ether.
+pub(crate) async fn fund(stage: &Stage, person: &Person) -> anyhow::Result<()> {
     let params = json!([person.address(), "0xde0b6b3a7640000"]);
     let asked = json!({ "jsonrpc": "2.0", "id": 1, "method": "anvil_setBalance", "params": params });
     let http = reqwest::Client::builder().no_proxy().build()?;
     http.post(stage.variable("RPC_URL")?).json(&asked).send().await?.error_for_status()?;
-    Ok(person)
+    Ok(())
 }

@@ -16,6 +16,7 @@ use crate::{
     count::free_collection,
     examples::{Example, Shape, examples},
     frontend::{Frontend, Person, claims, error_code},
+    once::fund,
     stolen::open_socket,
 };
 
@@ -80,7 +81,7 @@ pub(crate) fn permissions(stage: &Stage) -> anyhow::Result<()> {
     let public = Public { contract: free_collection(stage)? };
     let frontend = Frontend::new(stage)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let victim = runtime.block_on(someone(&frontend, PrivateKeySigner::random()))?;
+    let victim = runtime.block_on(someone(stage, &frontend, PrivateKeySigner::random()))?;
     let mut askers = vec![Asker { name: "guest", person: None, own: victim.1.clone() }];
     for role in ROLES {
         let signer = PrivateKeySigner::random();
@@ -90,7 +91,7 @@ pub(crate) fn permissions(stage: &Stage) -> anyhow::Result<()> {
             operator(stage, &["role", "grant", role, "--account", &account])?;
             runtime.block_on(has_role(&frontend, &signer, role))?;
         }
-        let (person, own) = runtime.block_on(someone(&frontend, signer))?;
+        let (person, own) = runtime.block_on(someone(stage, &frontend, signer))?;
         askers.push(Asker { name: role, person: Some(person), own });
     }
     let world = World { nobody: victim.1.nobody()?, victim: victim.1, frontend, public };
@@ -143,8 +144,13 @@ fn read(table: &str) -> anyhow::Result<Vec<Line<'_>>> {
 }
 
 /// A person with one of each thing that a person can have.
-async fn someone(frontend: &Frontend, signer: PrivateKeySigner) -> anyhow::Result<(Person, Things)> {
+async fn someone(
+    stage: &Stage,
+    frontend: &Frontend,
+    signer: PrivateKeySigner,
+) -> anyhow::Result<(Person, Things)> {
     let person = frontend.sign_in(&signer).await?;
+    fund(stage, &person).await?;
     let token = Some(person.access.as_str());
     let data =
         frontend.ask(token, "{ viewer { user { id } session { id } wallets { id } } }", json!({})).await?;
