@@ -1,4 +1,4 @@
--- What 0008 and 0009 have replaced. Nothing is read or built here; the tables are held for a moment.
-drop index tx_intents_next_look_at_idx;
+-- What 0009 has replaced. Nothing is read or built here; the table is held for a moment. The index that 0008 has replaced
+-- is still read by trackers of the release before and goes with the next one.
 drop index tx_candidates_verified_key;
 alter index tx_candidates_verified_act_key rename to tx_candidates_verified_key;

@@ -150,11 +150,5 @@ pub const ERC165_ID: FixedBytes<4> = fixed_bytes!("01ffc9a7");
 /// A contract that claims this one lies about every other.
 pub const NO_INTERFACE_ID: FixedBytes<4> = fixed_bytes!("ffffffff");
 pub const ERC721_ID: FixedBytes<4> = fixed_bytes!("80ac58cd");
-pub const ERC721_METADATA_ID: FixedBytes<4> = fixed_bytes!("5b5e139f");
-pub const ERC721_ENUMERABLE_ID: FixedBytes<4> = fixed_bytes!("780e9d63");
 pub const ERC1155_ID: FixedBytes<4> = fixed_bytes!("d9b67a26");
-pub const ERC1155_METADATA_ID: FixedBytes<4> = fixed_bytes!("0e89341c");
 pub const ERC2981_ID: FixedBytes<4> = fixed_bytes!("2a55205a");
-pub const ERC4906_ID: FixedBytes<4> = fixed_bytes!("49064906");
-pub const ERC5192_ID: FixedBytes<4> = fixed_bytes!("b45a3c0e");
-pub const ERC173_ID: FixedBytes<4> = fixed_bytes!("7f5828d0");

@@ -9,7 +9,7 @@ use std::{
 use alloy::primitives::U64;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     Node, NodeError,
@@ -20,6 +20,8 @@ use crate::{
 
 /// A question of the node's own that takes longer than this is no sign of health.
 pub(crate) const WITHIN: Duration = Duration::from_secs(2);
+/// Behind one address may be several nodes, and the one that is asked next a moment behind.
+const CONFIRMED_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// A header comes with the hashes of all its transactions, and who asks may read less than that.
 pub(crate) const ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// So much faster than usual may blocks come.
@@ -83,16 +85,23 @@ impl Node {
     /// An endpoint has the block that it says is the newest. That it is the same one is not asked: it may be another one
     /// a moment later.
     pub(crate) async fn confirm(&self, live: &Live, number: u64) -> Result<(), Failure> {
-        live.charge(Instant::now());
         let params = json!([U64::from(number), false]);
-        let found: Option<Block> =
-            wire::ask(&live.endpoint, "eth_getBlockByNumber", &params, self.own_limit())
-                .await
-                .map_err(Failure::blaming_endpoint)?;
-        match found {
-            Some(block) if block.number.to::<u64>() == number => Ok(()),
-            _ => Err(NodeError::Lie("a head that the endpoint does not have").into()),
+        for is_again in [false, true] {
+            if is_again {
+                sleep(CONFIRMED_AGAIN_AFTER).await;
+            }
+            live.charge(Instant::now());
+            let found: Option<Block> =
+                wire::ask(&live.endpoint, "eth_getBlockByNumber", &params, self.own_limit())
+                    .await
+                    .map_err(Failure::blaming_endpoint)?;
+            match found {
+                Some(block) if block.number.to::<u64>() == number => return Ok(()),
+                Some(_) => return Err(NodeError::Lie("another block than its own head").into()),
+                None => {}
+            }
         }
+        Err(NodeError::Lie("a head that the endpoint does not have").into())
     }
 
     /// Whether a head far ahead of all that was told of is the chain's: a second endpoint is asked. Where none answers,

@@ -117,7 +117,12 @@ impl NodeError {
             // Of a call it says little: some nodes have no other code for what the call itself caused.
             NodeError::Rpc { code: -32603, .. } if is_execution(method) => Blame::Nobody,
             NodeError::Rpc { code: -32603, .. } => Blame::Endpoint(Reason::Failing),
-            NodeError::Rpc { .. } => Blame::Question,
+            // What a call caused comes back; so does a question that is malformed. Of any other one nobody can say whether
+            // it is the endpoint's own (a key that expired, a plan that does not have the method).
+            NodeError::Rpc { code, .. } if is_execution(method) || matches!(code, -32600 | -32602) => {
+                Blame::Question
+            }
+            NodeError::Rpc { .. } => Blame::Nobody,
         }
     }
 }

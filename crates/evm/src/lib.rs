@@ -2,7 +2,7 @@
 //!
 //! | promises | an endpoint that fails, lies, lags, limits or serves another chain is left once that shows, and asked  |
 //! |          | last; it is taken back within seconds of behaving again, one that lied again and again within five     |
-//! |          | minutes, one that asked for peace when that is over. An old or invented head is found out by comparing |
+//! |          | minutes, one that asked for peace when that is over or ten minutes are. An old or invented head is found out by comparing |
 //! |          | it with another endpoint's every five seconds; where there is no other one, it cannot be               |
 //! | promises | no call goes out without a deadline, no answer is read beyond a bound, no secret of an endpoint is logged |
 //!
@@ -21,7 +21,6 @@ mod node;
 mod probe;
 mod quota;
 mod read;
-pub mod signature;
 mod simulate;
 mod standing;
 mod wire;

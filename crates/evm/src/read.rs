@@ -9,7 +9,7 @@ use alloy::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     Node, NodeError,
@@ -155,6 +155,13 @@ impl Node {
         Ok(self.ask("eth_getTransactionByHash", &json!([hash]), &check).await?.map(Transaction::from))
     }
 
+    /// The transactions of a block by its number; None beyond the head.
+    pub async fn transactions_of(&self, number: u64) -> Result<Option<Vec<Transaction>>, NodeError> {
+        let params = json!([U64::from(number), true]);
+        let found: Option<WireBlock> = self.request("eth_getBlockByNumber", params).await?;
+        Ok(found.map(|block| block.transactions.into_iter().map(Transaction::from).collect()))
+    }
+
     /// Executes a call at a block, on a state that `overrides` may change, and changes nothing.
     pub async fn call(
         &self,
@@ -178,19 +185,6 @@ impl Node {
     /// The gas that a transaction would use; an error with the revert where it would fail.
     pub async fn estimate_gas(&self, request: &TransactionRequest) -> Result<u64, NodeError> {
         Ok(self.request::<U64>("eth_estimateGas", json!([request])).await?.to())
-    }
-
-    /// What gas costs now.
-    pub async fn fees(&self) -> Result<Fees, NodeError> {
-        let history: History = self.request("eth_feeHistory", json!(["0x5", "latest", [50.0]])).await?;
-        let base_fee = history.base_fee_per_gas.last().map(|fee| fee.to()).unwrap_or(0);
-        let priority_fee = match self.request::<U128>("eth_maxPriorityFeePerGas", json!([])).await {
-            Ok(fee) => fee.to(),
-            // Not every chain has the method; what recent blocks paid stands in for it.
-            Err(NodeError::Rpc { .. }) => history.median_reward(),
-            Err(err) => return Err(err),
-        };
-        Ok(Fees { base_fee, priority_fee })
     }
 
     /// The code at an address; empty for an account without any.
@@ -291,31 +285,15 @@ struct WireTransaction {
     block_number: Option<U64>,
 }
 
+/// A block with its transactions whole.
+#[derive(Deserialize)]
+struct WireBlock {
+    transactions: Vec<WireTransaction>,
+}
+
 impl From<WireTransaction> for Transaction {
     fn from(wire: WireTransaction) -> Transaction {
         let WireTransaction { hash, from, to, nonce, value, input, block_hash, .. } = wire;
         Transaction { hash, from, to, nonce: nonce.to(), value, input, block_hash }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct History {
-    #[serde(default)]
-    base_fee_per_gas: Vec<U128>,
-    #[serde(default)]
-    reward: Option<Vec<Vec<Value>>>,
-}
-
-impl History {
-    fn median_reward(&self) -> u128 {
-        let blocks = self.reward.iter().flatten();
-        let mut rewards: Vec<u128> = blocks
-            .filter_map(|block| {
-                serde_json::from_value::<U128>(block.first()?.clone()).ok().map(|fee| fee.to())
-            })
-            .collect();
-        rewards.sort_unstable();
-        rewards.get(rewards.len() / 2).copied().unwrap_or(0)
     }
 }

@@ -16,7 +16,7 @@ pub use chain::ChainId;
 pub use hash::{BlockHash, Hash32, OrderHash, TxHash};
 pub use row::{
     ActivityId, AssetId, CollectionId, DeviceId, IntentId, LoginEventId, OrderId, RowId, SessionId, StepId,
-    TokenRowId, UserId, WalletId, derived_uuid,
+    TokenRowId, UserId, WalletId, derived_uuid, order_row,
 };
 pub use token::TokenId;
 

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use uuid::Uuid;
 
-use crate::Invalid;
+use crate::{Address, ChainId, Invalid, OrderHash};
 
 macro_rules! row_id {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
@@ -75,6 +75,11 @@ pub fn derived_uuid(kind: &str, natural_key: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, format!("{kind}/{natural_key}").as_bytes())
 }
 
+/// The id of an order's row: the same in every rebuild.
+pub fn order_row(chain_id: ChainId, exchange: Address, order_hash: OrderHash) -> Uuid {
+    derived_uuid("order", &format!("{chain_id}/{}/{order_hash}", exchange.to_lower()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +88,15 @@ mod tests {
     fn a_derived_id_depends_on_kind_and_key_only() {
         assert_eq!(derived_uuid("collection", "eip155:1/0xab"), derived_uuid("collection", "eip155:1/0xab"));
         assert_ne!(derived_uuid("collection", "eip155:1/0xab"), derived_uuid("token", "eip155:1/0xab"));
+    }
+
+    #[test]
+    fn an_orders_id_is_that_of_its_chain_exchange_and_hash() {
+        let (chain, exchange, hash) =
+            (ChainId::new(1).unwrap(), Address::new([1; 20]), OrderHash::new([2; 32]));
+        assert_eq!(order_row(chain, exchange, hash), order_row(chain, exchange, hash));
+        assert_ne!(order_row(chain, exchange, hash), order_row(ChainId::new(2).unwrap(), exchange, hash));
+        assert_ne!(order_row(chain, exchange, hash), order_row(chain, Address::new([3; 20]), hash));
     }
 
     #[test]

@@ -19,7 +19,9 @@ pub async fn migrate(url: &Secret, migrator: &'static Migrator) -> anyhow::Resul
     let options = postgres::options(url, "migrate")?;
     let mut connection = postgres::patiently(|| PgConnection::connect_with(&options)).await?;
     wait_for_turn(&mut connection).await.context("waiting for another run")?;
-    drop_half_made_indexes(&mut connection).await.context("dropping half-made indexes")?;
+    drop_half_made_indexes(&mut connection)
+        .await
+        .context("dropping half-made indexes (is somebody making one? then try again)")?;
     // The flag is `skip`: true would only note them as applied.
     migrator.run_direct(None, &mut connection, false).await.context("migrating")?;
     connection.close().await?;
@@ -37,16 +39,23 @@ async fn wait_for_turn(connection: &mut PgConnection) -> Result<(), sqlx::Error>
 }
 
 /// `create index concurrently` that is cut off leaves an index that nobody reads, and that `if not exists` takes for made.
+/// One that somebody is making right now looks the same: its maker holds a lock on the table, for which this waits a
+/// moment and then gives up.
 async fn drop_half_made_indexes(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         "do $$
-         declare half_made regclass;
+         declare half_made record;
          begin
+             perform set_config('lock_timeout', '3s', true);
              for half_made in
-                 select i.indexrelid from pg_index i join pg_class c on c.oid = i.indexrelid
+                 select i.indexrelid::regclass as index, i.indrelid::regclass as heap
+                 from pg_index i join pg_class c on c.oid = i.indexrelid
                  where not i.indisvalid and c.relkind = 'i' and c.relnamespace = current_schema()::regnamespace
              loop
-                 execute format('drop index %s', half_made);
+                 execute format('lock table %s in share update exclusive mode', half_made.heap);
+                 if exists (select from pg_index where indexrelid = half_made.index and not indisvalid) then
+                     execute format('drop index %s', half_made.index);
+                 end if;
              end loop;
          end $$",
     )

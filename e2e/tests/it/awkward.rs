@@ -1,22 +1,17 @@
 //! Logins that are not as simple as they look: services away, several accounts, several chains, the suspended.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, bail, ensure};
 use e2e::Stage;
-use proto::chainregistry::v1::{
-    Chain, Endpoint, UpsertChainRequest, chain_registry_service_client::ChainRegistryServiceClient,
-};
+use proto::chainregistry::v1::{Chain, Endpoint, UpsertChainRequest};
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::{
     count::note,
     frontend::{Frontend, LOCAL_CHAIN, Person, error_code, signature, written},
+    operator::registry,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -172,14 +167,6 @@ async fn two_chains(frontend: &Frontend, signer: &PrivateKeySigner) -> anyhow::R
 
 /// A chain that nobody serves: no one who signs with a key needs it.
 async fn put_chain(stage: &Stage, enabled: bool) -> anyhow::Result<()> {
-    let certs = Path::new(stage.variable("CERTS_DIR")?);
-    let identity = rpc::Identity::load(&rpc::Settings {
-        addr: ([127, 0, 0, 1], 0).into(),
-        ca: certs.join("ca.pem"),
-        cert: certs.join("operator.pem"),
-        key: certs.join("operator.key"),
-    })?;
-    let url: Url = stage.variable("CHAIN_REGISTRY_URL")?.parse()?;
     let chain = Chain {
         chain_id: format!("eip155:{OTHER_CHAIN}"),
         chain_numeric: OTHER_CHAIN,
@@ -200,8 +187,7 @@ async fn put_chain(stage: &Stage, enabled: bool) -> anyhow::Result<()> {
         active: true,
     };
     let asked = UpsertChainRequest { chain: Some(chain), endpoints: vec![endpoint] };
-    let mut registry = ChainRegistryServiceClient::new(rpc::channel("chain-registry", &url, &identity)?);
-    registry.upsert_chain(asked).await.context("the chain could not be registered")?;
+    registry(stage)?.upsert_chain(asked).await.context("the chain could not be registered")?;
     Ok(())
 }
 

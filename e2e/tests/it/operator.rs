@@ -13,14 +13,19 @@ use url::Url;
 
 const LOCAL: &str = "eip155:31337";
 
-fn registry(stage: &Stage) -> anyhow::Result<ChainRegistryServiceClient<Channel>> {
+/// The certificate of the people who run the fleet.
+fn identity(stage: &Stage) -> anyhow::Result<rpc::Identity> {
     let certs = Path::new(stage.variable("CERTS_DIR")?);
-    let identity = rpc::Identity::load(&rpc::Settings {
+    rpc::Identity::load(&rpc::Settings {
         addr: ([127, 0, 0, 1], 0).into(),
         ca: certs.join("ca.pem"),
         cert: certs.join("operator.pem"),
         key: certs.join("operator.key"),
-    })?;
+    })
+}
+
+pub(crate) fn registry(stage: &Stage) -> anyhow::Result<ChainRegistryServiceClient<Channel>> {
+    let identity = identity(stage)?;
     let url: Url = stage.variable("CHAIN_REGISTRY_URL")?.parse()?;
     Ok(ChainRegistryServiceClient::new(rpc::channel("chain-registry", &url, &identity)?))
 }

@@ -49,7 +49,8 @@ pub(crate) struct PrepareApprovalMutation;
 
 #[Object]
 impl PrepareApprovalMutation {
-    /// Prepares an approval: somebody may move your tokens. You sign and send; then tell the hash by `trackTx`.
+    /// Prepares an approval: somebody may move your tokens. Before one of the exchange, your own listings that it would bring
+    /// back to life are cancelled. You sign and send; then tell the hashes by `trackTx`.
     #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn prepare_approve(
         &self,

@@ -94,7 +94,8 @@ pub(crate) struct PrepareOrderMutation;
 
 #[Object]
 impl PrepareOrderMutation {
-    /// Prepares a listing: an approval where one is missing, then the order to sign. Pass the signature to `submitListing`.
+    /// Prepares a listing: older listings that it replaces, or that an approval would bring back to life, are cancelled first,
+    /// then an approval where one is missing, then the order to sign. Pass the signature to `submitListing`.
     #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn prepare_listing(
         &self,

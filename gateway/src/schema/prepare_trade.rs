@@ -75,8 +75,8 @@ impl PrepareTradeMutation {
         prepared(context.data_unchecked::<Peers>().market.clone().prepare_buy(asked).await)
     }
 
-    /// Prepares accepting an offer, with an approval before it where one is missing. You sign and send; then tell the hashes by
-    /// `trackTx`.
+    /// Prepares accepting an offer, with an approval before it where one is missing, and before that the cancellation of your
+    /// own listings that the approval would bring back to life. You sign and send; then tell the hashes by `trackTx`.
     #[graphql(guard = "Requires(Role::User)", directive = auth::apply(Role::User))]
     async fn prepare_accept_offer(
         &self,

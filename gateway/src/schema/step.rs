@@ -19,7 +19,7 @@ pub(crate) struct TxStep {
     transaction: Option<TransactionRequest>,
     /// What to sign, for a signature: EIP-712, as `signTypedData` and `eth_signTypedData_v4` take it.
     typed_data: Option<Json<serde_json::Value>>,
-    /// Whether it was tried on the chain as it is now.
+    /// Whether it was tried on the state that the steps before it leave.
     simulated: bool,
     /// Where it is.
     status: TxStepStatus,

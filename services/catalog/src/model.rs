@@ -10,7 +10,7 @@ mod token;
 pub(crate) use collection::{Aspect, Birth, Collection, Pending, Picture, Told, slug};
 pub use difference::Difference;
 pub(crate) use entry::{Entry, Kind, Mark, Moved, Origin, deciding};
-pub(crate) use order::{Order, Side, Signed, Standing, State, ToldOrder, marketplace_row, order_row};
+pub(crate) use order::{Order, Side, Signed, Standing, State, ToldOrder, marketplace_row};
 pub(crate) use text::{clean, without_nul};
 pub(crate) use token::{Activity, Held, Holding, Token};
 

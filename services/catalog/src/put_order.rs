@@ -5,14 +5,14 @@ use sqlx::PgPool;
 
 use crate::{
     error::Error,
-    model::{Order, Standing, State, ToldOrder, order_row},
+    model::{Order, Standing, State, ToldOrder},
     store::orders,
 };
 
 /// The same order again changes nothing; other words under the hash of a stored one are refused. The state is that of
 /// the newest block that was told of.
 pub(crate) async fn put_order(db: &PgPool, told: &ToldOrder) -> Result<Order, Error> {
-    let id = order_row(told.chain_id, told.exchange, told.order_hash);
+    let id = ids::order_row(told.chain_id, told.exchange, told.order_hash);
     let mut tx = db.begin().await?;
     orders::insert_marketplace(&mut tx, &told.signed.marketplace).await?;
     // As precise as the database keeps it, so that what is stored is what is answered.

@@ -3,7 +3,7 @@
 //! | door in  | `grpc.rs`: chains, endpoints, snapshots and streams of them, interfaces, proxies, fees; writes and the audit for operators and admins |
 //! | door out | the endpoints of chains; the object store's bucket `abi-blobs`                                 |
 //! | owns     | `chain_registry_db`: chains, chain_endpoints, chain_contracts, abi_blobs, chain_gas_policy, contract_impl_history, registry_version, audit; `cache:chains:{chainId}:{version}:{writtenAt}` |
-//! | promises | an answer is one state of the registry and names its version; each write makes one version, and who watches is told of it within a moment |
+//! | promises | an answer is one state of the registry and names its version; each change makes one version, and who watches is told of it within a moment |
 //! |          | an endpoint's URL reaches the services that dial, and no log, cache or audit row               |
 
 mod abi_text;

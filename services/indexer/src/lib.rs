@@ -1,6 +1,7 @@
 //! **indexer** tells what happened on every chain: each event once, and taken back when its block is.
 //!
 //! | door in  | the chains' nodes, by `follow`; `grpc.rs`: ListCheckpoints, GetTransactionEvents                  |
+//! | asks     | chain-registry.WatchSnapshot: which chains, and where they answer                                  |
 //! | door out | `collections.events`: created, updated; `mints.events`: minted, transferred, burned, metadata;    |
 //! |          | `wallets.events`: approval                                                                        |
 //! | owns     | `indexer_db`: indexer_checkpoints, blocks, block_batches, followed_contracts, reorg_history,      |

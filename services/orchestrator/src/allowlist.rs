@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use ids::{Address, BlockHash, ChainId, Hash32, RowId};
 
 pub(crate) use find_proof::find_proof;
-pub(crate) use merkle::Tree;
+pub(crate) use merkle::{Tree, is_proved};
 pub(crate) use put_allowlist::{NewList, put_allowlist};
 pub(crate) use snapshot_allowlist::{SnapshotAsk, snapshot_allowlist};
 

@@ -1,12 +1,9 @@
 //! Whether a wallet may mint, and in which stage, from what the collection says of itself. Pure.
 
 use abi::launchpad::MintInfo;
-use alloy::{
-    primitives::{Address, B256, U256, keccak256},
-    sol_types::SolValue,
-};
+use alloy::primitives::{Address, B256, U256};
 
-use crate::{model::Problem, simulate::ether};
+use crate::{allowlist::is_proved, model::Problem, simulate::ether};
 
 /// What a wallet needs to use a stage.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,14 +194,9 @@ pub(crate) fn is_open(info: &MintInfo, at: u64) -> bool {
     info.startsAt <= at && (info.endsAt == 0 || at < info.endsAt)
 }
 
-/// Whether the proof leads from the wallet to the root, as OpenZeppelin's `MerkleProof` goes.
+/// Whether the proof leads from the wallet to the stage's root.
 pub(crate) fn is_listed(wallet: Address, proof: &[B256], root: B256) -> bool {
-    let leaf = keccak256(keccak256(wallet.abi_encode()));
-    let reached = proof.iter().fold(leaf, |node, sibling| {
-        let (low, high) = if node <= *sibling { (node, *sibling) } else { (*sibling, node) };
-        keccak256([low.as_slice(), high.as_slice()].concat())
-    });
-    root != B256::ZERO && reached == root
+    is_proved(root, wallet.into(), proof)
 }
 
 /// The implementation that an EIP-1167 clone points to; None for any other code.
@@ -218,6 +210,8 @@ pub(crate) fn implementation_of(code: &[u8]) -> Option<Address> {
 
 #[cfg(test)]
 mod tests {
+    use alloy::{primitives::keccak256, sol_types::SolValue};
+
     use super::*;
 
     fn offer(id: u64, price: u64) -> Offer {

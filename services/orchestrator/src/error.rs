@@ -69,6 +69,11 @@ impl Error {
     pub(crate) fn problem(problem: Problem) -> Error {
         Error::WillFail(problem, None)
     }
+
+    /// A refusal of the API's closed list.
+    pub(crate) fn refused(code: &str, message: impl Into<String>) -> Error {
+        Error::problem(Problem { code: code.to_owned(), message: message.into() })
+    }
 }
 
 impl From<Error> for Status {

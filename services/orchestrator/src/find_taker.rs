@@ -3,13 +3,8 @@
 //! call. Nodes forget old states: where the search comes to one that is forgotten, it is known that the nonce was used,
 //! and not by whom.
 
-use alloy::{
-    eips::BlockId,
-    primitives::{Address, B256, Bytes, U64, U256},
-};
+use alloy::{eips::BlockId, primitives::Address};
 use evm::{Node, NodeError, Transaction};
-use serde::Deserialize;
-use serde_json::json;
 
 /// What is known of a nonce.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,31 +61,8 @@ pub(crate) async fn find_taker(
             None => return Ok(Used::Before(high)),
         }
     }
-    let block: Option<WireBlock> =
-        node.request("eth_getBlockByNumber", json!([U64::from(high), true])).await?;
-    let sent = block.into_iter().flat_map(|block| block.transactions);
-    let mut taking = sent.filter(|sent| sent.from == account && sent.nonce.to::<u64>() == nonce);
+    let sent = node.transactions_of(high).await?.unwrap_or_default();
+    let taking = sent.into_iter().find(|sent| sent.from == account && sent.nonce == nonce);
     // Where it is not in that block, the chain is changing under the search.
-    Ok(taking.next().map_or(Used::No, |found| {
-        let WireTransaction { hash, from, to, nonce, value, input, block_hash } = found;
-        Used::By(high, Transaction { hash, from, to, nonce: nonce.to(), value, input, block_hash })
-    }))
-}
-
-#[derive(Deserialize)]
-struct WireBlock {
-    transactions: Vec<WireTransaction>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireTransaction {
-    hash: B256,
-    from: Address,
-    to: Option<Address>,
-    nonce: U64,
-    value: U256,
-    input: Bytes,
-    #[serde(default)]
-    block_hash: Option<B256>,
+    Ok(taking.map_or(Used::No, |found| Used::By(high, found)))
 }

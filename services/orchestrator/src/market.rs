@@ -28,6 +28,8 @@ mod order_tests;
 mod order_viem_tests;
 
 pub(crate) use ask::{AcceptAsk, BuyAsk, CancelAsk, ListingAsk, OfferAsk};
+pub(crate) use describe::replaced_text;
+pub(crate) use find_open_orders::{cancel_listings, find_revived_listings};
 pub(crate) use prepare_accept_offer::prepare_accept_offer;
 pub(crate) use prepare_buy::prepare_buy;
 pub(crate) use prepare_cancel_order::prepare_cancel_order;

@@ -23,11 +23,9 @@ use crate::{
     intent::{End, Fact, Inclusion, Taker},
     model::{Candidate, Intent, Judgement, Problem, Status, Step, StepStatus, Transaction},
     outcome::{Carried, carried, mismatch, of_logs},
+    read_token::is_contract,
     revert, store,
 };
-
-/// How EIP-7702's delegations are told from contracts: an account with one still signs with its key.
-const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 
 /// Hashes that are asked for at once.
 const AT_ONCE: usize = 8;
@@ -189,7 +187,11 @@ impl<'a> Lens<'a> {
         if let Some(hash) = known.map(B256::from) {
             let (receipt, found) = tokio::join!(self.node.receipt(hash), self.node.transaction(hash));
             if let (Some(receipt), Some(found)) = (receipt?, found?) {
-                used = Used::By(receipt.block_number, found);
+                // A node on a lost branch still has the receipt.
+                let header = self.node.header_by_number(receipt.block_number).await?;
+                if header.is_some_and(|header| header.hash == receipt.block_hash) {
+                    used = Used::By(receipt.block_number, found);
+                }
             }
         }
         if used == Used::No {
@@ -415,12 +417,6 @@ fn act_of(prepared: &Transaction) -> String {
     let to = primitives::Address::from(prepared.to);
     let call = keccak256([to.as_slice(), &value, &prepared.data].concat());
     format!("{}/{call}", prepared.from)
-}
-
-/// Whether there is a contract at an address, which signs with no key of its own.
-pub(crate) async fn is_contract(node: &Node, account: primitives::Address) -> Result<bool, NodeError> {
-    let code = node.code(account, BlockId::latest()).await?;
-    Ok(!code.is_empty() && !code.starts_with(&DELEGATION))
 }
 
 /// Why it reverted, found by calling it again on the state before its block, then on the one after.

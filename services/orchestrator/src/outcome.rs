@@ -222,9 +222,7 @@ fn says(log: &Log, topic: B256, arguments: &[B256]) -> bool {
 fn is_of_order(log: &Log, topic: B256, intent: &Intent) -> bool {
     let hash = log.data().data.get(..32).map(B256::from_slice);
     let (true, Some(hash)) = (log.topics().first() == Some(&topic), hash) else { return false };
-    let exchange = Address::from(log.address()).to_lower();
-    let natural_key = format!("{}/{exchange}/{hash}", intent.chain_id);
-    intent.order_id == Some(ids::derived_uuid("order", &natural_key))
+    intent.order_id == Some(ids::order_row(intent.chain_id, log.address().into(), hash.into()))
 }
 
 /// Whether the logs say that the factory made this intent's collection: so it is, whoever carried the call. The salt

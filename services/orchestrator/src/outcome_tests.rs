@@ -80,7 +80,6 @@ fn an_operation_without_success_has_only_tried() {
 #[test]
 fn a_filled_order_counts_for_whom_it_was_filled() {
     let (exchange, hash) = (Address::repeat_byte(7), B256::repeat_byte(8));
-    let natural_key = format!("eip155:31337/{}/{hash}", ids::Address::from(exchange).to_lower());
     let filled_for = |recipient: Address| {
         let event = abi::seaport::Seaport::OrderFulfilled {
             orderHash: hash,
@@ -93,7 +92,7 @@ fn a_filled_order_counts_for_whom_it_was_filled() {
         vec![log(exchange, event.encode_log_data())]
     };
     let mut intent = crate::intent_tests::an_intent(Kind::Buy);
-    intent.order_id = Some(ids::derived_uuid("order", &natural_key));
+    intent.order_id = Some(ids::order_row(intent.chain_id, exchange.into(), hash.into()));
     let friend = Address::repeat_byte(11);
     intent.payload = serde_json::json!({ "recipient": format!("{friend:#x}") });
     let prepared = Transaction {

@@ -15,8 +15,8 @@ use crate::{
     error::Error,
     market::Exchanges,
     model::{Intent, Kind, PendingCollection, Status, Step, now},
-    observe::is_contract,
     peers::Peers,
+    read_token::is_contract,
     store,
 };
 
@@ -108,13 +108,7 @@ impl Subject {
 }
 
 /// A fresh intent that waits for its signature.
-pub(crate) fn draft(
-    asker: &Asker,
-    ask: &impl Serialize,
-    chain: &Chain,
-    subject: Subject,
-    ttl: TimeDelta,
-) -> Intent {
+fn draft(asker: &Asker, ask: &impl Serialize, chain: &Chain, subject: Subject, ttl: TimeDelta) -> Intent {
     let now = now();
     Intent {
         intent_id: subject.intent_id,
@@ -154,8 +148,12 @@ pub(crate) fn draft(
 pub(crate) async fn store_prepared(
     tools: &Tools,
     asker: &Asker,
-    mut prepared: Prepared,
+    (ask, chain): (&impl Serialize, &Chain),
+    subject: Subject,
+    steps: Vec<Step>,
 ) -> Result<Prepared, Error> {
+    let intent = draft(asker, ask, chain, subject, tools.intent_ttl);
+    let mut prepared = Prepared { intent, steps };
     prepared.intent.is_contract_account = tell_contract_account(tools, &prepared.intent).await;
     let mut tx = tools.db.begin().await?;
     // One clock tells all times of a row, whichever process writes it.

@@ -1,5 +1,6 @@
 //! Prepares an approval: one token or all tokens of a collection, or an amount of an ERC-20, for the exchange or for
-//! somebody else. The contract may be anybody's.
+//! somebody else. The contract may be anybody's. Listings that an approval of the exchange would bring back to life are
+//! called off before it.
 
 use amounts::U256;
 use ids::{Address, ChainId, TokenId};
@@ -10,8 +11,9 @@ use crate::{
     chains::Chain,
     encode,
     error::Error,
-    model::{Kind, Problem},
-    prepare::{Asker, Prepared, Subject, Tools, draft, find_prepared, require_valid, store_prepared},
+    market::{cancel_listings, find_revived_listings, replaced_text},
+    model::Kind,
+    prepare::{Asker, Prepared, Subject, Tools, find_prepared, require_valid, store_prepared},
     read_token::{TokenKind, allowance_of, approved_for, is_approved_for_all, kind_of, owner_of},
     simulate::{Call, Planned, plan},
 };
@@ -57,39 +59,55 @@ pub(crate) async fn prepare_approve(
     let no_exchange = || Error::ContractUnknown("the chain has no exchange".to_owned());
     let operator = ask.operator.or(chain.exchange).ok_or_else(no_exchange)?;
     let scope = ask.scope(kind_of(&chain, ask.contract).await?)?;
+    let mut other = None;
     let is_given = match scope {
         Scope::Token(id) => {
             require_owner(&chain, ask.contract, ask.owner, id).await?;
-            approved_for(&chain, ask.contract, id).await? == Some(operator)
+            let approved = approved_for(&chain, ask.contract, id).await?;
+            other = approved.filter(|approved| *approved != operator);
+            approved == Some(operator)
         }
         Scope::All => is_approved_for_all(&chain, ask.contract, (ask.owner, operator)).await?,
         Scope::Amount(amount) => allowance_of(&chain, ask.contract, (ask.owner, operator)).await? == amount,
+    };
+    let is_exchange = Some(operator) == chain.exchange;
+    let older = match scope {
+        Scope::Token(_) | Scope::All if is_exchange && !is_given => {
+            let scope = (ask.contract, ask.token_id);
+            find_revived_listings(tools, &chain, scope, (ask.owner, operator)).await?
+        }
+        _ => Vec::new(),
     };
     let (data, what) = match scope {
         Scope::Token(id) => (encode::approve_token(Some(operator), id), format!("token {id}")),
         Scope::All => (encode::approve_all(operator, true), "all tokens".to_owned()),
         Scope::Amount(amount) => (encode::approve_amount(operator, amount), format!("up to {amount} units")),
     };
-    let who = match Some(operator) == chain.exchange {
+    let who = match is_exchange {
         true => format!("the exchange {operator}"),
         false => format!("{operator}, which is not the exchange of this launchpad,"),
     };
     let call = Call {
         title: titled(format!("Approve {what}"), is_given),
-        description: format!("Lets {who} move {what} of {} on {}.", ask.contract, chain.name),
+        description: format!(
+            "Lets {who} move {what} of {} on {}.{}",
+            ask.contract,
+            chain.name,
+            replaced_text(other)
+        ),
         from: ask.owner,
         to: ask.contract,
         data,
         value: U256::ZERO,
     };
-    let steps = plan(tools, &chain, vec![Planned::Call(call)]).await?;
+    let calls = cancel_listings(&chain, ask.owner, ask.token_id, &older).into_iter().chain([call]);
+    let steps = plan(tools, &chain, calls.map(Planned::Call).collect()).await?;
     let subject = Subject {
         contract: Some(ask.contract),
         token_ids: ask.token_id.into_iter().collect(),
         ..Subject::of(Kind::Approve, ask.owner)
     };
-    let intent = draft(asker, ask, &chain, subject, tools.intent_ttl);
-    store_prepared(tools, asker, Prepared { intent, steps }).await
+    store_prepared(tools, asker, (ask, &chain), subject, steps).await
 }
 
 impl ApproveAsk {
@@ -139,7 +157,7 @@ pub(crate) async fn require_owner(
         Some(owner) => format!("token {id} belongs to {owner}"),
         None => format!("there is no token {id}"),
     };
-    Err(Error::problem(Problem { code: "NOT_OWNER".to_owned(), message }))
+    Err(Error::refused("NOT_OWNER", message))
 }
 
 /// A title that says so when the call would change nothing.

@@ -10,7 +10,7 @@ use crate::{
     encode,
     error::Error,
     model::{Kind, now},
-    prepare::{Asker, Prepared, Subject, Tools, draft, find_prepared, require_valid, store_prepared},
+    prepare::{Asker, Prepared, Subject, Tools, find_prepared, require_valid, store_prepared},
     read_token,
     simulate::{Call, Planned, plan},
 };
@@ -58,8 +58,7 @@ pub(crate) async fn prepare_create_collection(
         awaits_catalog: true,
         ..Subject::of(Kind::CreateCollection, ask.creator)
     };
-    let intent = draft(asker, ask, &chain, subject, tools.intent_ttl);
-    store_prepared(tools, asker, Prepared { intent, steps: steps? }).await
+    store_prepared(tools, asker, (ask, &chain), subject, steps?).await
 }
 
 /// Where the clone will be: the factory computes it from its implementation and the salt.

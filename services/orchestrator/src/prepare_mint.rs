@@ -10,7 +10,7 @@ use crate::{
     encode,
     error::Error,
     model::Kind,
-    prepare::{Asker, Prepared, Subject, Tools, draft, find_prepared, require_valid, store_prepared},
+    prepare::{Asker, Prepared, Subject, Tools, find_prepared, require_valid, store_prepared},
     read_collection::{is_minter, read_collection, standard_of},
     simulate::{Call, Planned, plan},
 };
@@ -70,8 +70,7 @@ pub(crate) async fn prepare_mint(
     };
     let subject =
         Subject { contract: Some(ask.collection), awaits_catalog: true, ..Subject::of(kind, ask.minter) };
-    let intent = draft(asker, ask, &chain, subject, tools.intent_ttl);
-    let prepared = store_prepared(tools, asker, Prepared { intent, steps }).await?;
+    let prepared = store_prepared(tools, asker, (ask, &chain), subject, steps).await?;
     Ok((prepared, Some(eligibility)))
 }
 

@@ -9,7 +9,7 @@ use crate::{
     encode,
     error::Error,
     model::Kind,
-    prepare::{Asker, Prepared, Subject, Tools, draft, find_prepared, require_valid, store_prepared},
+    prepare::{Asker, Prepared, Subject, Tools, find_prepared, require_valid, store_prepared},
     prepare_approve::{parties, require_owner, titled},
     read_token::{TokenKind, allowance_of, approved_for, is_approved_for_all, kind_of},
     simulate::{Call, Planned, plan},
@@ -82,6 +82,5 @@ pub(crate) async fn prepare_revoke_approval(
         token_ids: ask.token_id.into_iter().collect(),
         ..Subject::of(Kind::RevokeApproval, ask.owner)
     };
-    let intent = draft(asker, ask, &chain, subject, tools.intent_ttl);
-    store_prepared(tools, asker, Prepared { intent, steps }).await
+    store_prepared(tools, asker, (ask, &chain), subject, steps).await
 }

@@ -24,7 +24,7 @@ use crate::{
     chains::Chain,
     eligibility::{Access, Offer, Reading, implementation_of, is_listed, is_open},
     error::Error,
-    model::{Problem, now},
+    model::now,
     prepare::{Tools, unreachable_node},
     read_token::ask,
     store,
@@ -43,8 +43,7 @@ pub(crate) async fn standard_of(
     let code = chain.node.code(collection.into(), BlockId::latest()).await;
     let code = code.map_err(|err| unreachable_node(&err))?;
     if code.is_empty() && store::is_being_made(&tools.db, chain.chain_id, collection).await? {
-        let message = "the collection is still being made".to_owned();
-        return Err(Error::problem(Problem { code: "MINT_NOT_OPEN".to_owned(), message }));
+        return Err(Error::refused("MINT_NOT_OPEN", "the collection is still being made"));
     }
     let unknown = || Error::ContractUnknown(format!("{collection} is not a collection of this launchpad"));
     let found = implementation_of(&code).ok_or_else(unknown)?;

@@ -10,11 +10,11 @@ use abi::standards::{
 };
 use alloy::{
     eips::BlockId,
-    primitives::{FixedBytes, U256},
+    primitives::{self, FixedBytes, U256},
     rpc::types::TransactionRequest,
     sol_types::SolCall,
 };
-use evm::NodeError;
+use evm::{Node, NodeError};
 use ids::{Address, TokenId};
 
 use crate::{chains::Chain, error::Error, prepare::unreachable_node};
@@ -23,6 +23,8 @@ use crate::{chains::Chain, error::Error, prepare::unreachable_node};
 const INTERFACE_GAS: u64 = 100_000;
 /// For everything else that contracts are asked.
 pub(crate) const ANSWER_GAS: u64 = 1_000_000;
+/// How EIP-7702's delegations are told from contracts: an account with one still signs with its key.
+const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
 
 /// A standard for tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +110,12 @@ pub(crate) async fn allowance_of(
 pub(crate) async fn supports(chain: &Chain, contract: Address, id: FixedBytes<4>) -> Result<bool, Error> {
     let answer = ask(chain, contract, supportsInterfaceCall { interfaceId: id }, INTERFACE_GAS).await?;
     Ok(answer.unwrap_or(false))
+}
+
+/// Whether there is a contract at an address, which signs with no key of its own.
+pub(crate) async fn is_contract(node: &Node, account: primitives::Address) -> Result<bool, NodeError> {
+    let code = node.code(account, BlockId::latest()).await?;
+    Ok(!code.is_empty() && !code.starts_with(&DELEGATION))
 }
 
 /// The answer, or None where the contract has none: it reverts, uses too much, or says what the call cannot return.

@@ -14,8 +14,9 @@ use crate::{
     chains::Chain,
     error::Error,
     fees::{Fees, with_margin},
-    model::{Act, Problem, Step, StepStatus, Transaction},
+    model::{Act, Step, StepStatus, Transaction},
     prepare::{Tools, unreachable_node},
+    read_token::is_contract,
     revert,
 };
 
@@ -70,12 +71,12 @@ pub(crate) async fn plan(tools: &Tools, chain: &Chain, planned: Vec<Planned>) ->
     let (gas, fees) = match calls.first().map(|call| call.from) {
         None => (Vec::new(), Fees::default()),
         Some(payer) => {
-            let (fees, balance, block, gas, pays_gas) = tokio::join!(
+            let (fees, balance, block, gas, is_contract) = tokio::join!(
                 tools.peers.suggest_fees(chain.chain_id),
                 chain.node.balance(payer.into(), BlockId::latest()),
                 chain.node.request::<Option<Limited>>("eth_getBlockByNumber", json!(["latest", false])),
                 try_calls(&chain.node, &calls, tools.gas_margin_percent),
-                is_plain(chain, payer),
+                is_contract(&chain.node, payer.into()),
             );
             let fees = fees?;
             let balance = balance.map_err(|err| unreachable_node(&err))?;
@@ -86,7 +87,11 @@ pub(crate) async fn plan(tools: &Tools, chain: &Chain, planned: Vec<Planned>) ->
                 block.map_err(|err| unreachable_node(&err))?.map_or(u64::MAX, |block| block.gas_limit.to());
             let gas = within_block(gas?, limit)?;
             let most = gas.iter().fold(0_u64, |sum, gas| sum.saturating_add(gas.limit));
-            let for_gas = if pays_gas? { U256::from(most).saturating_mul(fees.max_fee) } else { U256::ZERO };
+            // A contract account has others send what it does, and pay for it.
+            let for_gas = match is_contract.map_err(|err| unreachable_node(&err))? {
+                true => U256::ZERO,
+                false => U256::from(most).saturating_mul(fees.max_fee),
+            };
             require_balance(balance, value, for_gas)?;
             (gas, fees)
         }
@@ -209,28 +214,19 @@ fn why_it_fails(err: &NodeError) -> Error {
             Error::WillFail(revert::decode(err.revert_data()), err.revert_data().cloned())
         }
         NodeError::Rpc { message, .. } if message.to_ascii_lowercase().contains("insufficient") => {
-            let message = "the wallet's balance is too small".to_owned();
-            Error::problem(Problem { code: "INSUFFICIENT_BALANCE".to_owned(), message })
+            Error::refused("INSUFFICIENT_BALANCE", "the wallet's balance is too small")
         }
         // A node that tried the call and found no gas limit that is enough.
         NodeError::Rpc { message, .. } if message.to_ascii_lowercase().contains("gas required exceeds") => {
-            let message = "the call needs more gas than a block holds".to_owned();
-            Error::problem(Problem { code: "TX_WILL_FAIL".to_owned(), message })
+            Error::refused("TX_WILL_FAIL", "the call needs more gas than a block holds")
         }
         // The machine itself ended it: a wrong opcode, a wrong jump.
         NodeError::Rpc { message, .. } if err.is_halt() => {
             let message = format!("the contract fails: {}", revert::plain(message));
-            Error::problem(Problem { code: "TX_WILL_FAIL".to_owned(), message })
+            Error::refused("TX_WILL_FAIL", message)
         }
         err => unreachable_node(err),
     }
-}
-
-/// Whether the account pays for its gas itself: a contract account has others send what it does.
-async fn is_plain(chain: &Chain, account: Address) -> Result<bool, Error> {
-    let code =
-        chain.node.code(account.into(), BlockId::latest()).await.map_err(|err| unreachable_node(&err))?;
-    Ok(code.is_empty() || code.starts_with(&[0xef, 0x01, 0x00]))
 }
 
 /// Fails with both amounts where the wallet cannot pay. Rollups of the OP Stack (`l1DataFee` among the registry's features)
@@ -248,7 +244,7 @@ fn require_balance(balance: U256, value: U256, for_gas: U256) -> Result<(), Erro
     };
     let message =
         format!("the wallet holds {has} of the chain's native currency and needs {needed}: {parts}");
-    Err(Error::problem(Problem { code: "INSUFFICIENT_BALANCE".to_owned(), message }))
+    Err(Error::refused("INSUFFICIENT_BALANCE", message))
 }
 
 /// The margins, as far as the block that holds the transaction leaves room for them. A call that does not fit even
@@ -257,7 +253,7 @@ fn within_block(gas: Vec<Gas>, block: u64) -> Result<Vec<Gas>, Error> {
     let fit = |gas: Gas| {
         if gas.needed > block {
             let message = format!("the call needs {} gas, and a block holds {block}", gas.needed);
-            return Err(Error::problem(Problem { code: "TX_WILL_FAIL".to_owned(), message }));
+            return Err(Error::refused("TX_WILL_FAIL", message));
         }
         let most = if gas.needed <= GAS_OF_ONE_MAX { block.min(GAS_OF_ONE_MAX) } else { block };
         Ok(Gas { limit: gas.limit.min(most), ..gas })

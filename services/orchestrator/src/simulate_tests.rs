@@ -7,6 +7,7 @@ use ids::ChainId;
 use serde_json::json;
 
 use super::*;
+use crate::model::Problem;
 
 fn problem(found: Result<impl std::fmt::Debug, Error>) -> Problem {
     match found.unwrap_err() {

@@ -159,7 +159,7 @@ async fn when_all_fail_the_call_ends_in_time_with_what_the_last_one_said() {
     let node = node(&[&a, &b]);
     let began = std::time::Instant::now();
     assert!(matches!(node.block_number().await, Err(NodeError::Timeout(_))));
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(5));
     // One that cools down is asked all the same when there is no better one.
     b.set(Mood::Well(5));
     a.set(Mood::Limits);

@@ -136,70 +136,70 @@ impl UserService for Others {
         &self,
         _: Request<user::SearchUsersRequest>,
     ) -> Result<Response<user::SearchUsersResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn update_profile(
         &self,
         _: Request<user::UpdateProfileRequest>,
     ) -> Result<Response<user::UpdateProfileResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn get_preferences(
         &self,
         _: Request<user::GetPreferencesRequest>,
     ) -> Result<Response<user::GetPreferencesResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn update_preferences(
         &self,
         _: Request<user::UpdatePreferencesRequest>,
     ) -> Result<Response<user::UpdatePreferencesResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn set_follow(
         &self,
         _: Request<user::SetFollowRequest>,
     ) -> Result<Response<user::SetFollowResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn list_follows(
         &self,
         _: Request<user::ListFollowsRequest>,
     ) -> Result<Response<user::ListFollowsResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn batch_is_following(
         &self,
         _: Request<user::BatchIsFollowingRequest>,
     ) -> Result<Response<user::BatchIsFollowingResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn batch_get_stats(
         &self,
         _: Request<user::BatchGetStatsRequest>,
     ) -> Result<Response<user::BatchGetStatsResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn set_role(
         &self,
         _: Request<user::SetRoleRequest>,
     ) -> Result<Response<user::SetRoleResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn set_status(
         &self,
         _: Request<user::SetStatusRequest>,
     ) -> Result<Response<user::SetStatusResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 }
 
@@ -265,49 +265,49 @@ impl WalletService for Others {
         &self,
         _: Request<wallet::LinkWalletRequest>,
     ) -> Result<Response<wallet::LinkWalletResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn unlink(
         &self,
         _: Request<wallet::UnlinkRequest>,
     ) -> Result<Response<wallet::UnlinkResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn set_label(
         &self,
         _: Request<wallet::SetLabelRequest>,
     ) -> Result<Response<wallet::SetLabelResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn set_primary(
         &self,
         _: Request<wallet::SetPrimaryRequest>,
     ) -> Result<Response<wallet::SetPrimaryResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn list_activity(
         &self,
         _: Request<wallet::ListActivityRequest>,
     ) -> Result<Response<wallet::ListActivityResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn list_approval_history(
         &self,
         _: Request<wallet::ListApprovalHistoryRequest>,
     ) -> Result<Response<wallet::ListApprovalHistoryResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 
     async fn list_grantors(
         &self,
         _: Request<wallet::ListGrantorsRequest>,
     ) -> Result<Response<wallet::ListGrantorsResponse>, Status> {
-        Err(Status::unimplemented("is being built"))
+        Err(Status::unimplemented("auth does not ask"))
     }
 }
 

@@ -8,11 +8,6 @@ use ids::{Address, ChainId, OrderHash, TokenId};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// The id of an order's row: the same in every rebuild.
-pub(crate) fn order_row(chain_id: ChainId, exchange: Address, order_hash: OrderHash) -> Uuid {
-    ids::derived_uuid("order", &format!("{chain_id}/{}/{order_hash}", exchange.to_lower()))
-}
-
 /// The id of a marketplace's row.
 pub(crate) fn marketplace_row(name: &str) -> Uuid {
     ids::derived_uuid("marketplace", name)
@@ -203,14 +198,5 @@ mod tests {
             let first = words.next().unwrap();
             assert_eq!(words.fold(first, State::then), expected, "{}", case["name"]);
         }
-    }
-
-    #[test]
-    fn an_orders_id_is_that_of_its_chain_exchange_and_hash() {
-        let (chain, exchange, hash) =
-            (ChainId::new(1).unwrap(), Address::new([1; 20]), OrderHash::new([2; 32]));
-        assert_eq!(order_row(chain, exchange, hash), order_row(chain, exchange, hash));
-        assert_ne!(order_row(chain, exchange, hash), order_row(ChainId::new(2).unwrap(), exchange, hash));
-        assert_ne!(order_row(chain, exchange, hash), order_row(chain, Address::new([3; 20]), hash));
     }
 }

@@ -1,13 +1,10 @@
 //! The calls that takers and makers send: to the exchange, and to tokens and currencies that the exchange may then move.
 
-use abi::{
-    seaport::{
-        AdvancedOrder, ConsiderationItem, CriteriaResolver, FULL_OPEN, Fulfillment, FulfillmentComponent,
-        OfferItem, Order, OrderComponents, OrderParameters, SIDE_CONSIDERATION,
-        Seaport::{cancelCall, fulfillAdvancedOrderCall, fulfillOrderCall, matchAdvancedOrdersCall},
-        item,
-    },
-    standards::{Erc20, Erc721, Erc1155},
+use abi::seaport::{
+    AdvancedOrder, ConsiderationItem, CriteriaResolver, FULL_OPEN, Fulfillment, FulfillmentComponent,
+    OfferItem, Order, OrderComponents, OrderParameters, SIDE_CONSIDERATION,
+    Seaport::{cancelCall, fulfillAdvancedOrderCall, fulfillOrderCall, matchAdvancedOrdersCall},
+    item,
 };
 use alloy::{
     primitives::{Address as Raw, B256, Bytes, aliases::U120},
@@ -17,14 +14,14 @@ use amounts::U256;
 use ids::{Address, TokenId};
 
 use super::{
+    describe::replaced_text,
     order::{Terms, parameters, received},
     read_order::Stored,
 };
-use crate::{ask::Standard, simulate::Call};
+use crate::{ask::Standard, encode, simulate::Call};
 
 /// Lets the exchange move all tokens of a contract that a wallet has.
-pub(crate) fn approve_all(owner: Address, contract: Address, exchange: Address) -> Call {
-    let call = Erc1155::setApprovalForAllCall { operator: exchange.into(), approved: true };
+fn approve_all(owner: Address, contract: Address, exchange: Address) -> Call {
     Call {
         title: "Approve the exchange".to_owned(),
         description: format!(
@@ -32,26 +29,30 @@ pub(crate) fn approve_all(owner: Address, contract: Address, exchange: Address) 
         ),
         from: owner,
         to: contract,
-        data: call.abi_encode(),
+        data: encode::approve_all(exchange, true),
         value: U256::ZERO,
     }
 }
 
-/// Lets the exchange move what is about to be sold: one token, where the standard has approvals of one.
+/// Lets the exchange move what is about to be sold: one token, where the standard has approvals of one. `other` has that of
+/// this token now.
 pub(crate) fn approve_token(
     owner: Address,
     standard: Standard,
     (contract, token_id): (Address, TokenId),
-    exchange: Address,
+    (exchange, other): (Address, Option<Address>),
 ) -> Call {
     match standard {
         Standard::Erc1155 => approve_all(owner, contract, exchange),
         Standard::Erc721 => Call {
             title: "Approve the exchange".to_owned(),
-            description: format!("Lets the exchange {exchange} move your token {token_id} of {contract}."),
+            description: format!(
+                "Lets the exchange {exchange} move your token {token_id} of {contract}.{}",
+                replaced_text(other)
+            ),
             from: owner,
             to: contract,
-            data: Erc721::approveCall { to: exchange.into(), tokenId: token_id.number() }.abi_encode(),
+            data: encode::approve_token(Some(exchange), token_id),
             value: U256::ZERO,
         },
     }
@@ -69,7 +70,7 @@ pub(crate) fn approve_spending(
         description,
         from: owner,
         to: currency,
-        data: Erc20::approveCall { spender: exchange.into(), amount }.abi_encode(),
+        data: encode::approve_amount(exchange, amount),
         value: U256::ZERO,
     }
 }

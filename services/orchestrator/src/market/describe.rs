@@ -51,6 +51,14 @@ pub(crate) fn mute_text(told: &Told) -> &'static str {
     }
 }
 
+/// What the approval of one token takes from somebody else; empty where nobody else has one.
+pub(crate) fn replaced_text(other: Option<Address>) -> String {
+    match other {
+        Some(other) => format!(" It replaces the approval of {other}, who may move this token now."),
+        None => String::new(),
+    }
+}
+
 /// When it begins and ends.
 pub(crate) fn times_text(terms: &Terms) -> String {
     format!("from {} until {}", moment(terms.starts_at), moment(terms.ends_at))

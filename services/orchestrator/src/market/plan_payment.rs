@@ -5,10 +5,8 @@ use amounts::U256;
 use ids::Address;
 
 use super::{
-    call_exchange::approve_spending,
-    describe::price_text,
-    find_open_orders::sum_open_offers,
-    read_chain::{read_purse, refuse},
+    call_exchange::approve_spending, describe::price_text, find_open_orders::sum_open_offers,
+    read_chain::read_purse,
 };
 use crate::{
     chains::Chain,
@@ -28,11 +26,12 @@ pub(crate) async fn plan_payment(
 ) -> Result<Vec<Planned>, Error> {
     let words = |amount: U256| price_text(chain, amount, Some(currency));
     let purse = read_purse(chain, currency, (payer, exchange)).await?;
-    let purse = purse
-        .ok_or_else(|| refuse("ORDER_INVALID", format!("{currency} does not answer as an ERC-20 does")))?;
+    let purse = purse.ok_or_else(|| {
+        Error::refused("ORDER_INVALID", format!("{currency} does not answer as an ERC-20 does"))
+    })?;
     if purse.balance < price {
         let message = format!("{payer} has {}, and {} are needed", words(purse.balance), words(price));
-        return Err(refuse("INSUFFICIENT_BALANCE", message));
+        return Err(Error::refused("INSUFFICIENT_BALANCE", message));
     }
     let open = sum_open_offers(tools, chain, (exchange, currency), payer).await?;
     let needed = price.saturating_add(open);

@@ -1,5 +1,5 @@
 //! Prepares accepting an offer, or a part of one: the token's approval where it is missing, then the sale. An approval
-//! would bring older listings of the token back to life, so that they are called off before it.
+//! would bring older listings back to life, so that they are called off before it.
 
 use alloy::primitives::U256;
 use ids::{Address, TokenId};
@@ -9,16 +9,16 @@ use super::{
     call_exchange::{accept, approve_token, cost},
     describe::{split_text, times_text},
     draw_salt::draw_salt,
-    find_open_orders::{cancel_listings, find_open_listings},
+    find_open_orders::{cancel_listings, find_revived_listings},
     order::{Side, Terms},
-    read_chain::{is_approved, read_holding, read_purse, refuse},
+    read_chain::{read_approval, read_holding, read_purse},
     read_order::{Stored, read_order, require_open, take},
 };
 use crate::{
-    ask::request_hash,
+    ask::{Standard, request_hash},
     error::Error,
     model::Kind,
-    prepare::{Asker, Prepared, Subject, Tools, draft, find_prepared, require_valid, store_prepared},
+    prepare::{Asker, Prepared, Subject, Tools, find_prepared, require_valid, store_prepared},
     simulate::{Call, Planned, plan},
 };
 
@@ -65,8 +65,7 @@ pub(crate) async fn prepare_accept_offer(
         awaits_catalog,
         ..Subject::of(Kind::AcceptOffer, ask.seller)
     };
-    let intent = draft(asker, ask, chain, subject, tools.intent_ttl);
-    store_prepared(tools, asker, Prepared { intent, steps }).await
+    store_prepared(tools, asker, (ask, chain), subject, steps).await
 }
 
 /// Which token is sold: the offer's, or one that the seller names for an offer for any.
@@ -75,7 +74,7 @@ fn find_token(terms: &Terms, ask: &AcceptAsk) -> Result<TokenId, Error> {
         return Err(Error::field("order_id", "names a listing, which is bought"));
     }
     if terms.maker == ask.seller {
-        return Err(refuse("ORDER_INVALID", "the offer is the wallet's own"));
+        return Err(Error::refused("ORDER_INVALID", "the offer is the wallet's own"));
     }
     match (terms.token_id, ask.token_id) {
         (Some(wanted), Some(named)) if wanted != named => {
@@ -96,26 +95,28 @@ async fn require_token(
 ) -> Result<Vec<Planned>, Error> {
     let (chain, terms) = (&order.chain, &order.terms);
     let token = (terms.contract, token_id);
-    let (held, approved) = tokio::try_join!(
+    let (held, approval) = tokio::try_join!(
         read_holding(chain, terms.standard, token, seller),
-        is_approved(chain, terms.standard, token, (seller, order.exchange)),
+        read_approval(chain, terms.standard, token, (seller, order.exchange)),
     )?;
     if held < quantity {
         let message = format!("{seller} has {held} of token {token_id} of {}", terms.contract);
-        return Err(refuse("NOT_OWNER", message));
+        return Err(Error::refused("NOT_OWNER", message));
     }
-    if approved {
+    if approval.is_given {
         return Ok(Vec::new());
     }
-    let older = find_open_listings(tools, chain, token, seller).await?;
-    let approval = approve_token(seller, terms.standard, token, order.exchange);
-    let calls = cancel_listings(chain, seller, &older).into_iter().chain([approval]);
+    // The only approval that an ERC-1155 has covers the other tokens as well.
+    let scope = (terms.contract, (terms.standard == Standard::Erc721).then_some(token_id));
+    let older = find_revived_listings(tools, chain, scope, (seller, order.exchange)).await?;
+    let approval = approve_token(seller, terms.standard, token, (order.exchange, approval.other));
+    let calls = cancel_listings(chain, seller, Some(token_id), &older).into_iter().chain([approval]);
     Ok(calls.map(Planned::Call).collect())
 }
 
 /// Whether the buyer can still pay; otherwise the offer may come alive again, and is not to be accepted now.
 async fn require_buyer(order: &Stored, price: U256) -> Result<(), Error> {
-    let invalid = |message: &str| Err(refuse("ORDER_INVALID", message));
+    let invalid = |message: &str| Err(Error::refused("ORDER_INVALID", message));
     let Some(currency) = order.terms.currency else { return invalid("the offer is in no currency") };
     if !order.chain.currencies.contains(&currency) {
         return invalid("what is offered is not a currency of this chain");

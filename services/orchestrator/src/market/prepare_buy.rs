@@ -9,14 +9,14 @@ use super::{
     draw_salt::draw_salt,
     order::Side,
     plan_payment::plan_payment,
-    read_chain::{is_approved, read_holding, refuse},
+    read_chain::{is_approved, read_holding},
     read_order::{Stored, read_order, require_open, take},
 };
 use crate::{
     ask::request_hash,
     error::Error,
     model::Kind,
-    prepare::{Asker, Prepared, Subject, Tools, draft, find_prepared, require_valid, store_prepared},
+    prepare::{Asker, Prepared, Subject, Tools, find_prepared, require_valid, store_prepared},
     simulate::{Call, Planned, plan},
 };
 
@@ -36,7 +36,7 @@ pub(crate) async fn prepare_buy(tools: &Tools, asker: &Asker, ask: &BuyAsk) -> R
     let price = cost(terms, quantity);
     if ask.expected_price.is_some_and(|expected| price > expected) {
         let message = format!("the price is {} now", price_text(chain, price, terms.currency));
-        return Err(refuse("PRICE_CHANGED", message));
+        return Err(Error::refused("PRICE_CHANGED", message));
     }
     require_seller(&order, quantity).await?;
     let payment = match terms.currency {
@@ -45,7 +45,8 @@ pub(crate) async fn prepare_buy(tools: &Tools, asker: &Asker, ask: &BuyAsk) -> R
         Some(currency) => plan_payment(tools, chain, (order.exchange, currency), (ask.buyer, price)).await?,
     };
 
-    let token_id = terms.token_id.ok_or_else(|| refuse("ORDER_INVALID", "the listing names no token"))?;
+    let token_id =
+        terms.token_id.ok_or_else(|| Error::refused("ORDER_INVALID", "the listing names no token"))?;
     let purchase = Planned::Call(Call {
         title: format!("Buy {quantity}"),
         description: format!(
@@ -69,8 +70,7 @@ pub(crate) async fn prepare_buy(tools: &Tools, asker: &Asker, ask: &BuyAsk) -> R
         awaits_catalog,
         ..Subject::of(Kind::Buy, ask.buyer)
     };
-    let intent = draft(asker, ask, chain, subject, tools.intent_ttl);
-    store_prepared(tools, asker, Prepared { intent, steps }).await
+    store_prepared(tools, asker, (ask, chain), subject, steps).await
 }
 
 fn require_buyer(order: &Stored, ask: &BuyAsk) -> Result<(), Error> {
@@ -79,11 +79,11 @@ fn require_buyer(order: &Stored, ask: &BuyAsk) -> Result<(), Error> {
         return Err(Error::field("order_id", "names an offer, which is accepted"));
     }
     if terms.maker == ask.buyer {
-        return Err(refuse("ORDER_INVALID", "the listing is the wallet's own"));
+        return Err(Error::refused("ORDER_INVALID", "the listing is the wallet's own"));
     }
     let Some(taker) = terms.taker else { return Ok(()) };
     if taker != ask.buyer {
-        return Err(refuse("ORDER_INVALID", format!("the listing is for {taker} alone")));
+        return Err(Error::refused("ORDER_INVALID", format!("the listing is for {taker} alone")));
     }
     if ask.recipient != ask.buyer {
         return Err(Error::field("recipient", "must be the buyer: the listing is for one wallet"));
@@ -102,10 +102,10 @@ async fn require_seller(order: &Stored, quantity: U256) -> Result<(), Error> {
         is_approved(chain, terms.standard, token, (terms.maker, order.exchange)),
     )?;
     if held < quantity {
-        return Err(refuse("ORDER_INVALID", "the seller does not have what was listed any more"));
+        return Err(Error::refused("ORDER_INVALID", "the seller does not have what was listed any more"));
     }
     if !approved {
-        return Err(refuse("ORDER_INVALID", "the seller has taken the exchange's approval back"));
+        return Err(Error::refused("ORDER_INVALID", "the seller has taken the exchange's approval back"));
     }
     Ok(())
 }

@@ -6,14 +6,13 @@ use super::{
     ask::CancelAsk,
     call_exchange::cancel,
     order::Side,
-    read_chain::refuse,
     read_order::{read_any_order, require_alive},
 };
 use crate::{
     ask::request_hash,
     error::Error,
     model::Kind,
-    prepare::{Asker, Prepared, Subject, Tools, draft, find_prepared, store_prepared},
+    prepare::{Asker, Prepared, Subject, Tools, find_prepared, store_prepared},
     simulate::{Call, Planned, plan},
 };
 
@@ -30,7 +29,7 @@ pub(crate) async fn prepare_cancel_order(
     let (chain, terms) = (&order.chain, &order.terms);
     tools.peers.require_wallet(asker.user_id, ask.maker, chain.chain_id).await?;
     if terms.maker != ask.maker {
-        return Err(refuse("NOT_OWNER", format!("the order is {}'s", terms.maker)));
+        return Err(Error::refused("NOT_OWNER", format!("the order is {}'s", terms.maker)));
     }
     require_alive(&order).await?;
     let what = match terms.side {
@@ -52,6 +51,5 @@ pub(crate) async fn prepare_cancel_order(
         order_id: Some(ask.order_id),
         ..Subject::of(Kind::CancelListing, ask.maker)
     };
-    let intent = draft(asker, ask, chain, subject, tools.intent_ttl);
-    store_prepared(tools, asker, Prepared { intent, steps }).await
+    store_prepared(tools, asker, (ask, chain), subject, steps).await
 }

@@ -5,19 +5,19 @@ use alloy::primitives::U256;
 
 use super::{
     ask::ListingAsk,
-    call_exchange::approve_all,
+    call_exchange::approve_token,
     describe::{mute_text, price_text, split_text, times_text},
     draw_salt::draw_salt,
-    find_open_orders::{Open, cancel_listings, find_open_listings},
+    find_open_orders::{Open, cancel_listings, find_open_listings, find_revived_listings},
     order::{Side, Terms, typed_data},
-    read_chain::{is_approved, read_counter, read_holding, read_royalty, read_standard, read_times, refuse},
+    read_chain::{read_approval, read_counter, read_holding, read_royalty, read_standard, read_times},
     require_exchange::{require_currency, require_exchange},
 };
 use crate::{
     ask::{Standard, request_hash},
     error::Error,
     model::{Kind, now},
-    prepare::{Asker, Prepared, Subject, Tools, draft, find_prepared, require_valid, store_prepared},
+    prepare::{Asker, Prepared, Subject, Tools, find_prepared, require_valid, store_prepared},
     simulate::{Planned, plan},
 };
 
@@ -44,20 +44,27 @@ pub(crate) async fn prepare_listing(
         return Err(Error::field("quantity", "must be 1 for an ERC-721"));
     }
     let token = (ask.contract, ask.token_id);
-    let (held, approved, told, counter, times) = tokio::try_join!(
+    let (held, approval, told, counter, times) = tokio::try_join!(
         read_holding(&chain, standard, token, ask.seller),
-        is_approved(&chain, standard, token, (ask.seller, exchange)),
+        read_approval(&chain, standard, token, (ask.seller, exchange)),
         read_royalty(&chain, token, (ask.price, ask.quantity), (Some(ask.seller), tools.royalty_max_bps)),
         read_counter(&chain, exchange, ask.seller),
         read_times(&chain),
     )?;
     if held < ask.quantity {
         let message = format!("{} has {held} of token {} of {}", ask.seller, ask.token_id, ask.contract);
-        return Err(refuse("NOT_OWNER", message));
+        return Err(Error::refused("NOT_OWNER", message));
     }
-    let mut older = find_open_listings(tools, &chain, token, ask.seller).await?;
-    if standard == Standard::Erc1155 && approved && have_room(&older, ask.quantity, held) {
-        older.clear();
+    let mut older = find_open_listings(tools, &chain, (ask.contract, Some(ask.token_id)), ask.seller).await?;
+    match (standard, approval.is_given) {
+        (Standard::Erc1155, true) if have_room(&older, ask.quantity, held) => older.clear(),
+        // The only approval that there is covers the other tokens as well.
+        (Standard::Erc1155, false) => {
+            let scope = (ask.contract, None);
+            let revived = find_revived_listings(tools, &chain, scope, (ask.seller, exchange)).await?;
+            older.extend(revived.into_iter().filter(|listing| !listing.is_of(ask.token_id)));
+        }
+        _ => {}
     }
     let terms = Terms {
         side: Side::Listing,
@@ -92,9 +99,12 @@ pub(crate) async fn prepare_listing(
         typed_data: typed_data(&components, ask.chain_id, exchange),
     };
     // The cancellation comes first: an approval would bring the older listings back to life.
-    let mut planned: Vec<Planned> =
-        cancel_listings(&chain, ask.seller, &older).into_iter().map(Planned::Call).collect();
-    planned.extend((!approved).then(|| Planned::Call(approve_all(ask.seller, ask.contract, exchange))));
+    let cancellation = cancel_listings(&chain, ask.seller, Some(ask.token_id), &older);
+    let mut planned: Vec<Planned> = cancellation.into_iter().map(Planned::Call).collect();
+    if !approval.is_given {
+        let call = approve_token(ask.seller, standard, token, (exchange, approval.other));
+        planned.push(Planned::Call(call));
+    }
     planned.push(signature);
     let steps = plan(tools, &chain, planned).await?;
     let subject = Subject {
@@ -102,8 +112,7 @@ pub(crate) async fn prepare_listing(
         token_ids: vec![ask.token_id],
         ..Subject::of(Kind::List, ask.seller)
     };
-    let intent = draft(asker, ask, &chain, subject, tools.intent_ttl);
-    store_prepared(tools, asker, Prepared { intent, steps }).await
+    store_prepared(tools, asker, (ask, &chain), subject, steps).await
 }
 
 /// Whether all listings together sell no more editions than the seller has.

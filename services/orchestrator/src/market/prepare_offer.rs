@@ -10,14 +10,14 @@ use super::{
     draw_salt::draw_salt,
     order::{Side, Terms, typed_data},
     plan_payment::plan_payment,
-    read_chain::{read_counter, read_holding, read_royalty, read_standard, read_times, refuse},
+    read_chain::{read_counter, read_holding, read_royalty, read_standard, read_times},
     require_exchange::{require_currency, require_exchange},
 };
 use crate::{
     ask::{Standard, request_hash},
     error::Error,
     model::{Kind, now},
-    prepare::{Asker, Prepared, Subject, Tools, draft, find_prepared, require_valid, store_prepared},
+    prepare::{Asker, Prepared, Subject, Tools, find_prepared, require_valid, store_prepared},
     simulate::{Planned, plan},
 };
 
@@ -57,7 +57,7 @@ pub(crate) async fn prepare_offer(tools: &Tools, asker: &Asker, ask: &OfferAsk) 
         read_holding(&chain, standard, token, ask.buyer),
     )?;
     if standard == Standard::Erc721 && ask.token_id.is_some() && !held.is_zero() {
-        return Err(refuse("ORDER_INVALID", "the token is the wallet's own"));
+        return Err(Error::refused("ORDER_INVALID", "the token is the wallet's own"));
     }
     let terms = Terms {
         side: Side::Offer,
@@ -97,6 +97,5 @@ pub(crate) async fn prepare_offer(tools: &Tools, asker: &Asker, ask: &OfferAsk) 
         token_ids: ask.token_id.into_iter().collect(),
         ..Subject::of(Kind::Offer, ask.buyer)
     };
-    let intent = draft(asker, ask, &chain, subject, tools.intent_ttl);
-    store_prepared(tools, asker, Prepared { intent, steps }).await
+    store_prepared(tools, asker, (ask, &chain), subject, steps).await
 }

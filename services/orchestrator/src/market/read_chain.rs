@@ -14,22 +14,24 @@ use crate::{
     ask::Standard,
     chains::Chain,
     error::Error,
-    model::{Problem, now},
+    model::now,
     prepare::unreachable_node,
     read_token::{
         ANSWER_GAS, TokenKind, approved_for, ask, ask_at, is_approved_for_all, kind_of, owner_of, supports,
     },
 };
 
-/// A refusal of the API's closed list.
-pub(crate) fn refuse(code: &str, message: impl Into<String>) -> Error {
-    Error::problem(Problem { code: code.to_owned(), message: message.into() })
-}
-
 /// The time that the chain's next block cannot be before, and the clock's: an idle chain's newest block is old.
 pub(crate) struct Times {
     pub(crate) head: u64,
     pub(crate) clock: u64,
+}
+
+impl Times {
+    /// The later of the two, which the next block's time is not before.
+    pub(crate) fn latest(&self) -> u64 {
+        self.head.max(self.clock)
+    }
 }
 
 pub(crate) async fn read_times(chain: &Chain) -> Result<Times, Error> {
@@ -64,19 +66,36 @@ pub(crate) async fn read_holding(
     }
 }
 
-/// Whether an operator may move somebody's token.
-pub(crate) async fn is_approved(
+/// Who may move somebody's token.
+pub(crate) struct Approval {
+    pub(crate) is_given: bool,
+    /// Whom the token alone is approved for, where that is not the operator: another approval of it replaces this one.
+    pub(crate) other: Option<Address>,
+}
+
+/// Whether an operator may move somebody's token, and who else may.
+pub(crate) async fn read_approval(
     chain: &Chain,
     standard: Standard,
     (contract, token_id): (Address, TokenId),
     (holder, operator): (Address, Address),
-) -> Result<bool, Error> {
+) -> Result<Approval, Error> {
     let all = is_approved_for_all(chain, contract, (holder, operator));
     if standard == Standard::Erc1155 {
-        return all.await;
+        return Ok(Approval { is_given: all.await?, other: None });
     }
     let (all, one) = tokio::try_join!(all, approved_for(chain, contract, token_id))?;
-    Ok(all || one == Some(operator))
+    Ok(Approval { is_given: all || one == Some(operator), other: one.filter(|one| *one != operator) })
+}
+
+/// Whether an operator may move somebody's token.
+pub(crate) async fn is_approved(
+    chain: &Chain,
+    standard: Standard,
+    token: (Address, TokenId),
+    who: (Address, Address),
+) -> Result<bool, Error> {
+    Ok(read_approval(chain, standard, token, who).await?.is_given)
 }
 
 /// What of a currency somebody has, and what the exchange may take of it.
@@ -150,7 +169,7 @@ pub(crate) async fn read_royalty(
         let message = format!(
             "the collection asks for {asked} of the price for {receiver}; at most {allowed} are paid here"
         );
-        return Err(refuse("ORDER_INVALID", message));
+        return Err(Error::refused("ORDER_INVALID", message));
     }
     let royalty = Royalty { receiver, amount: told.amount.saturating_mul(quantity) };
     Ok(Told { royalty: Some(royalty), is_mute: false })

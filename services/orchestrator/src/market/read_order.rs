@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     order::{Terms, order_hash, parse_message},
-    read_chain::{Times, read_counter, read_times, refuse},
+    read_chain::{Times, read_counter, read_times},
     require_exchange::require_exchange,
 };
 use crate::{
@@ -46,7 +46,10 @@ pub(crate) async fn read_order(tools: &Tools, order_id: Uuid) -> Result<Stored, 
         return Err(Error::ChainDisabled);
     }
     if order.exchange != require_exchange(tools, &order.chain).await? {
-        return Err(refuse("ORDER_INVALID", "the order is for an exchange that is not used any more"));
+        return Err(Error::refused(
+            "ORDER_INVALID",
+            "the order is for an exchange that is not used any more",
+        ));
     }
     Ok(order)
 }
@@ -55,7 +58,7 @@ pub(crate) async fn read_order(tools: &Tools, order_id: Uuid) -> Result<Stored, 
 /// that was replaced.
 pub(crate) async fn read_any_order(tools: &Tools, order_id: Uuid) -> Result<Stored, Error> {
     let order = tools.peers.get_order(order_id).await?;
-    let unreadable = || refuse("ORDER_INVALID", "the order is not one that was made here");
+    let unreadable = || Error::refused("ORDER_INVALID", "the order is not one that was made here");
     let chain_id = order.chain_id.parse().map_err(|_| unreadable())?;
     let exchange = order.exchange.parse().map_err(|_| unreadable())?;
     let (components, terms, hash) = parse_order(&order).ok_or_else(unreadable)?;
@@ -99,8 +102,8 @@ pub(crate) async fn read_on_chain_at(
 /// How many of the tokens are left to trade now, at least one; else why not.
 pub(crate) async fn require_open(order: &Stored) -> Result<U256, Error> {
     let (left, times) = require_alive(order).await?;
-    if times.head.max(times.clock) < order.terms.starts_at {
-        return Err(refuse("ORDER_INVALID", "the order is not open yet"));
+    if times.latest() < order.terms.starts_at {
+        return Err(Error::refused("ORDER_INVALID", "the order is not open yet"));
     }
     Ok(left)
 }
@@ -114,14 +117,14 @@ pub(crate) async fn require_alive(order: &Stored) -> Result<(U256, Times), Error
         read_times(chain),
     )?;
     if on_chain.is_cancelled || counter != components.counter {
-        return Err(refuse("ORDER_CANCELLED", "the order's maker has cancelled it"));
+        return Err(Error::refused("ORDER_CANCELLED", "the order's maker has cancelled it"));
     }
     let left = terms.quantity.saturating_sub(on_chain.filled);
     if left.is_zero() {
-        return Err(refuse("ORDER_FILLED", "the order is filled"));
+        return Err(Error::refused("ORDER_FILLED", "the order is filled"));
     }
-    if times.head.max(times.clock) >= terms.ends_at {
-        return Err(refuse("ORDER_EXPIRED", "the order is over"));
+    if times.latest() >= terms.ends_at {
+        return Err(Error::refused("ORDER_EXPIRED", "the order is over"));
     }
     Ok((left, times))
 }
@@ -130,10 +133,10 @@ pub(crate) async fn require_alive(order: &Stored) -> Result<(U256, Times), Error
 pub(crate) fn take(terms: &Terms, left: U256, asked: Option<U256>) -> Result<U256, Error> {
     let quantity = asked.unwrap_or(left);
     if quantity > left {
-        return Err(refuse("ORDER_FILLED", format!("{left} of {} are left", terms.quantity)));
+        return Err(Error::refused("ORDER_FILLED", format!("{left} of {} are left", terms.quantity)));
     }
     if terms.taker.is_some() && quantity != terms.quantity {
-        return Err(refuse("ORDER_INVALID", "the order is filled whole or not at all"));
+        return Err(Error::refused("ORDER_INVALID", "the order is filled whole or not at all"));
     }
     Ok(quantity)
 }

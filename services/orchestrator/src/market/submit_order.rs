@@ -10,11 +10,12 @@ use super::{
     check_signature::{SIGNATURE_MAX, check_signature},
     order::{Side, Terms, order_hash, parse_typed_data, signing_hash},
     put_order::put_order,
-    read_chain::{is_approved, read_counter, read_holding, read_purse, read_times, refuse},
+    read_chain::{is_approved, read_counter, read_holding, read_purse, read_times},
     read_order::read_on_chain,
     require_exchange::require_exchange,
 };
 use crate::{
+    ask::Standard,
     chains::Chain,
     change::write_change,
     error::Error,
@@ -56,17 +57,21 @@ pub(crate) async fn submit_order(tools: &Tools, woken: &Notify, ask: &SubmitAsk)
     let chain = tools.chains.get_enabled(intent.chain_id).await?;
     let hash = signing_hash(&components, intent.chain_id, exchange);
     let signature = check_signature(&chain, terms.maker, hash, &ask.signature).await?;
-    let signature = signature
-        .ok_or_else(|| refuse("SIGNATURE_INVALID", format!("{} did not sign this order", terms.maker)))?;
+    let signature = signature.ok_or_else(|| {
+        Error::refused("SIGNATURE_INVALID", format!("{} did not sign this order", terms.maker))
+    })?;
     if let Some(kept) = kept {
         return answer_kept(tools, woken, (intent, steps.clone()), *kept == signature).await;
     }
     if require_exchange(tools, &chain).await? != exchange {
-        return Err(refuse("ORDER_INVALID", "the chain has another exchange since this was prepared"));
+        return Err(Error::refused(
+            "ORDER_INVALID",
+            "the chain has another exchange since this was prepared",
+        ));
     }
     let counter = read_counter(&chain, exchange, terms.maker).await?;
     if counter != components.counter {
-        return Err(refuse(
+        return Err(Error::refused(
             "ORDER_CANCELLED",
             "all orders of the wallet were cancelled since this was prepared",
         ));
@@ -183,13 +188,13 @@ async fn require_untouched(
 ) -> Result<(), Error> {
     let (on_chain, times) = tokio::try_join!(read_on_chain(chain, exchange, order), read_times(chain))?;
     if on_chain.is_cancelled {
-        return Err(refuse("ORDER_CANCELLED", "the order is cancelled already"));
+        return Err(Error::refused("ORDER_CANCELLED", "the order is cancelled already"));
     }
     if !on_chain.filled.is_zero() {
-        return Err(refuse("ORDER_FILLED", "the order is filled already"));
+        return Err(Error::refused("ORDER_FILLED", "the order is filled already"));
     }
-    if times.head.max(times.clock) >= terms.ends_at {
-        return Err(refuse("ORDER_EXPIRED", "the order is over already"));
+    if times.latest() >= terms.ends_at {
+        return Err(Error::refused("ORDER_EXPIRED", "the order is over already"));
     }
     Ok(())
 }
@@ -204,33 +209,41 @@ async fn require_means(chain: &Chain, exchange: Address, terms: &Terms, steps: &
                 is_approved(chain, terms.standard, token, (terms.maker, exchange)),
             )?;
             if held < terms.quantity {
-                return Err(refuse("NOT_OWNER", format!("{} has {held} of token {token_id}", terms.maker)));
+                return Err(Error::refused(
+                    "NOT_OWNER",
+                    format!("{} has {held} of token {token_id}", terms.maker),
+                ));
             }
             approved
         }
         (Side::Offer, _, Some(currency)) => {
             let purse = read_purse(chain, currency, (terms.maker, exchange)).await?;
-            let purse = purse.ok_or_else(|| refuse("ORDER_INVALID", "the currency is no ERC-20 contract"))?;
+            let purse =
+                purse.ok_or_else(|| Error::refused("ORDER_INVALID", "the currency is no ERC-20 contract"))?;
             if purse.balance < terms.price {
                 let message = format!("{} has {} of {currency}", terms.maker, purse.balance);
-                return Err(refuse("INSUFFICIENT_BALANCE", message));
+                return Err(Error::refused("INSUFFICIENT_BALANCE", message));
             }
             purse.allowance >= terms.price
         }
-        _ => return Err(refuse("ORDER_INVALID", "the order is not one that can be filled here")),
+        _ => return Err(Error::refused("ORDER_INVALID", "the order is not one that can be filled here")),
     };
     if is_allowed {
         return Ok(());
     }
     let approved = if terms.side == Side::Listing { Some(terms.contract) } else { terms.currency };
     let is_planned = steps.iter().any(|step| step.transaction().map(|sent| sent.to) == approved);
-    Err(refuse(
-        "NOT_APPROVED",
-        match is_planned {
-            true => "the exchange is not approved yet: send the steps before this one, then sign again",
-            false => {
-                "the exchange is not approved any more: prepareApprove gives the approval, then sign again"
-            }
-        },
-    ))
+    let of_one = match (terms.side, terms.standard, terms.token_id) {
+        (Side::Listing, Standard::Erc721, Some(token_id)) => format!(" of token {token_id}"),
+        _ => String::new(),
+    };
+    let message = match is_planned {
+        true => {
+            "the exchange is not approved yet: send the steps before this one, then sign again".to_owned()
+        }
+        false => format!(
+            "the exchange is not approved any more: prepareApprove{of_one} gives the approval, then sign again"
+        ),
+    };
+    Err(Error::refused("NOT_APPROVED", message))
 }

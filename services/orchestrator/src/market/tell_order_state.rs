@@ -5,7 +5,7 @@ use alloy::eips::BlockId;
 use proto::catalog::v1 as pb;
 
 use super::{
-    read_chain::{read_counter_at, refuse},
+    read_chain::read_counter_at,
     read_order::{parse_order, read_on_chain_at},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 pub(crate) async fn tell_order_state(peers: &Peers, chain: &Chain, intent: &Intent) -> Result<(), Error> {
     let Some(order_id) = intent.order_id else { return Ok(()) };
     let order = peers.get_order(order_id).await?;
-    let unreadable = || refuse("ORDER_INVALID", "the order is not one that was made here");
+    let unreadable = || Error::refused("ORDER_INVALID", "the order is not one that was made here");
     let (components, terms, hash) = parse_order(&order).ok_or_else(unreadable)?;
     let exchange = order.exchange.parse().map_err(|_| unreadable())?;
     let head = chain.node.block_number().await.map_err(|err| unreachable_node(&err))?;

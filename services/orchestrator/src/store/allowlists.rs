@@ -50,23 +50,28 @@ impl TryFrom<Row> for Allowlist {
     }
 }
 
+/// The one list of columns; `$ending` says which lists.
+macro_rules! lists {
+    ($ending:literal, $($bound:expr),+ $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            "select l.allowlist_id, l.name, t.root, t.size, l.created_at, l.chain_id, l.contract_address, l.block_number,
+                    l.block_hash, l.block_time
+             from allowlists l join allowlist_trees t on t.tree_id = l.tree_id " + $ending,
+            $($bound),+
+        )
+    };
+}
+
 /// The user's list with this root.
 pub(crate) async fn find_by_root(
     db: impl PgExecutor<'_>,
     user_id: UserId,
     root: Hash32,
 ) -> Result<Option<Allowlist>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        Row,
-        "select l.allowlist_id, l.name, t.root, t.size, l.created_at, l.chain_id, l.contract_address, l.block_number,
-                l.block_hash, l.block_time
-         from allowlists l join allowlist_trees t on t.tree_id = l.tree_id
-         where l.user_id = $1 and t.root = $2",
-        user_id.0,
-        root.to_string()
-    )
-    .fetch_optional(db)
-    .await?;
+    let row = lists!("where l.user_id = $1 and t.root = $2", user_id.0, root.to_string())
+        .fetch_optional(db)
+        .await?;
     row.map(Allowlist::try_from).transpose()
 }
 
@@ -76,17 +81,9 @@ pub(crate) async fn find_list(
     user_id: UserId,
     list_id: RowId,
 ) -> Result<Option<Allowlist>, sqlx::Error> {
-    let row = sqlx::query_as!(
-        Row,
-        "select l.allowlist_id, l.name, t.root, t.size, l.created_at, l.chain_id, l.contract_address, l.block_number,
-                l.block_hash, l.block_time
-         from allowlists l join allowlist_trees t on t.tree_id = l.tree_id
-         where l.user_id = $1 and l.allowlist_id = $2",
-        user_id.0,
-        list_id.0
-    )
-    .fetch_optional(db)
-    .await?;
+    let row = lists!("where l.user_id = $1 and l.allowlist_id = $2", user_id.0, list_id.0)
+        .fetch_optional(db)
+        .await?;
     row.map(Allowlist::try_from).transpose()
 }
 
@@ -97,12 +94,8 @@ pub(crate) async fn list_lists(
     after: Position,
     limit: i64,
 ) -> Result<Vec<Allowlist>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        "select l.allowlist_id, l.name, t.root, t.size, l.created_at, l.chain_id, l.contract_address, l.block_number,
-                l.block_hash, l.block_time
-         from allowlists l join allowlist_trees t on t.tree_id = l.tree_id
-         where l.user_id = $1 and (l.created_at, l.allowlist_id) < ($2, $3)
+    let rows = lists!(
+        "where l.user_id = $1 and (l.created_at, l.allowlist_id) < ($2, $3)
          order by l.created_at desc, l.allowlist_id desc limit $4",
         user_id.0,
         after.created_at,

@@ -30,7 +30,8 @@ pub(crate) async fn list_followed(db: impl PgExecutor<'_>) -> Result<Vec<ChainId
     chains.into_iter().flatten().map(|chain| chain.parse().map_err(decode)).collect()
 }
 
-/// Takes intents of a chain that are due and nobody's; they are the caller's for so many seconds.
+/// Takes intents of a chain that are due and nobody's; they are the caller's for so many seconds. The clock is read once,
+/// in a query of its own: called for each row it could not be looked up in the index.
 pub(crate) async fn claim_due(
     db: impl PgExecutor<'_>,
     chain_id: ChainId,
@@ -41,7 +42,7 @@ pub(crate) async fn claim_due(
         "update tx_intents set claimed_until = clock_timestamp() + make_interval(secs => $3)
          where intent_id in (
              select intent_id from tx_intents
-             where chain_id = $1 and next_look_at <= clock_timestamp()
+             where chain_id = $1 and next_look_at <= (select clock_timestamp())
                and (claimed_until is null or claimed_until < clock_timestamp())
              order by next_look_at limit $2 for update skip locked)
          returning intent_id",

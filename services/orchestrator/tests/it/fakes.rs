@@ -256,6 +256,9 @@ macro_rules! elsewhere {
                 &self,
                 request: Request<catalog::ListOrdersRequest>,
             ) -> Result<Response<catalog::ListOrdersResponse>, Status> {
+                if self.0.is_catalog_down.load(Ordering::SeqCst) {
+                    return Err(Status::unavailable("down"));
+                }
                 Ok(Response::new(market_catalog::list(&self.0.orders, &request.into_inner())))
             }
 

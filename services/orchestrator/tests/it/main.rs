@@ -9,6 +9,7 @@ mod fakes;
 mod follows;
 mod journeys;
 mod market;
+mod market_approvals;
 mod market_catalog;
 mod market_guards;
 mod market_older;

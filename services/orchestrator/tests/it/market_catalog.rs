@@ -19,8 +19,9 @@ fn then(kept: Order, told: &Order) -> Order {
 
 /// Stores an order, or what is told of it.
 pub(crate) fn put(orders: &Orders, mut told: Order) -> Result<Order, Status> {
-    let key = format!("{}/{}/{}", told.chain_id, told.exchange, told.order_hash);
-    told.id = ids::derived_uuid("order", &key).to_string();
+    let chain_id = told.chain_id.parse().unwrap();
+    let (exchange, order_hash) = (told.exchange.parse().unwrap(), told.order_hash.parse().unwrap());
+    told.id = ids::order_row(chain_id, exchange, order_hash).to_string();
     let mut orders = orders.lock().unwrap();
     let order = match orders.get(&told.id).cloned() {
         None => told,
@@ -71,7 +72,15 @@ fn the_stand_in_keeps_the_catalogs_rule() {
         let mut now = Order::default();
         for word in case["words"].as_array().unwrap() {
             let (status, quantity_filled, as_of_block) = said(word);
-            let order = Order { status: status.into(), quantity_filled, as_of_block, ..Order::default() };
+            let order = Order {
+                chain_id: "eip155:1".into(),
+                exchange: format!("{:#042x}", 1),
+                order_hash: format!("{:#066x}", 1),
+                status: status.into(),
+                quantity_filled,
+                as_of_block,
+                ..Order::default()
+            };
             now = put(&orders, order).unwrap();
         }
         assert_eq!(

@@ -1,7 +1,10 @@
 //! What strangers' contracts may do to those who trade their tokens, and what is said before it is signed.
 
 use abi::{launchpad::VitrineERC721, standards::Erc721};
-use alloy::{primitives::U256, sol_types::SolValue};
+use alloy::{
+    primitives::{Address, U256},
+    sol_types::SolValue,
+};
 use prost_types::Timestamp;
 use proto::{
     catalog::v1::OrderStatus,
@@ -251,10 +254,10 @@ async fn an_order_that_the_catalog_never_takes_ends_its_intent() {
     market.rig.world.is_catalog_refusing.store(false, Ordering::SeqCst);
     let (intent, steps) = market.list(&seller, listing(&seller, &token, ETHER)).await.unwrap();
     assert_eq!(steps.len(), 1);
-    let revoke = Erc721::setApprovalForAllCall { operator: address(&market.exchange), approved: false };
+    let revoke = Erc721::approveCall { to: Address::ZERO, tokenId: U256::from(1) };
     market.call(&seller, &token.address, revoke, 0).await;
     let problem = Problem::from(&market.submit(&seller, &intent, sign(&steps, 1)).await.unwrap_err());
     assert_eq!(problem.reason, "NOT_APPROVED");
-    assert!(problem.message.contains("prepareApprove"), "{}", problem.message);
+    assert!(problem.message.contains("prepareApprove of token 1"), "{}", problem.message);
     market.rig.end().await;
 }
