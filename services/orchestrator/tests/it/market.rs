@@ -42,20 +42,21 @@ pub(crate) type Prepared = (Intent, Vec<Step>);
 
 impl Market {
     pub(crate) async fn start() -> Market {
-        let rig = Rig::start().await;
+        let chain = testkit::chain().await;
         let code = |name: &str| abi::artifact(name).unwrap();
-        let (conduits, _) = rig.chain.deploy(code("LocalConduitController")).await;
+        let (conduits, _) = chain.deploy(code("LocalConduitController")).await;
         let seaport = [code("Seaport").to_vec(), conduits.abi_encode()].concat();
-        let (exchange, _) = rig.chain.deploy(seaport.into()).await;
-        let (weth, _) = rig.chain.deploy(code("WrappedEther")).await;
+        let (exchange, _) = chain.deploy(seaport.into()).await;
+        let (weth, _) = chain.deploy(code("WrappedEther")).await;
         let contract = |name: &str, address: Address, standard: &str| Contract {
             name: name.into(),
             address: format!("{address:#x}"),
             standard: standard.into(),
             ..Contract::default()
         };
-        *rig.world.contracts.lock().unwrap() =
+        let contracts =
             vec![contract("seaport", exchange, "exchange"), contract("wrapped_native", weth, "ERC20")];
+        let rig = Rig::start_on(chain, contracts, |_| {}).await;
         Market { rig, exchange: format!("{exchange:#x}"), weth: format!("{weth:#x}") }
     }
 

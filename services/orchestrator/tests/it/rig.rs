@@ -57,7 +57,15 @@ impl Rig {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut orchestrator::Config)) -> Rig {
-        let chain = testkit::chain().await;
+        Rig::start_on(testkit::chain().await, Vec::new(), change).await
+    }
+
+    /// On a chain whose contracts the registry knows from the beginning: what it learns later arrives a moment later.
+    pub(crate) async fn start_on(
+        chain: testkit::Chain,
+        contracts: Vec<proto::chainregistry::v1::Contract>,
+        change: impl FnOnce(&mut orchestrator::Config),
+    ) -> Rig {
         let deployed = chain.deploy_factory().await;
         let (db, vhost, certs) = (
             testkit::database(&orchestrator::MIGRATOR).await,
@@ -68,6 +76,7 @@ impl Rig {
             chain_url: chain.url.clone(),
             factory: format!("{:#x}", deployed.factory),
             confirmations: Mutex::new(1),
+            contracts: Mutex::new(contracts),
             ..World::default()
         });
         let fakes = CancellationToken::new();
