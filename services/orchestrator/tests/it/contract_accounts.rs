@@ -130,8 +130,7 @@ async fn what_the_account_did_not_do_is_a_mismatch_and_what_it_tried_is_a_failur
 
 #[tokio::test]
 async fn nothing_of_a_contract_account_is_refused_before_its_receipt_is_deep() {
-    let rig = Rig::start().await;
-    *rig.world.confirmations.lock().unwrap() = 3;
+    let rig = Rig::start_deep(3).await;
     let key = rig.user(1).await;
     let wallet = with_contract(&rig, &key).await;
     let mut create = rig.create(&wallet, wallet.wants_collection("a", TokenStandard::Erc721)).await.unwrap();

@@ -196,8 +196,7 @@ async fn a_reverted_transaction_fails_with_the_decoded_reason() {
 
 #[tokio::test]
 async fn a_reorganisation_steps_back_and_the_next_block_brings_it_forward_again() {
-    let rig = Rig::start().await;
-    *rig.world.confirmations.lock().unwrap() = 3;
+    let rig = Rig::start_deep(3).await;
     let user = rig.user(1).await;
     let collection = rig.collection(&user, user.wants_collection("a", TokenStandard::Erc721)).await;
     let (intent, step) = mint721(&rig, &user, &collection, 1).await;

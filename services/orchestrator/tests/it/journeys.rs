@@ -73,8 +73,7 @@ async fn a_speed_up_that_nobody_reported_is_found_and_followed() {
 
 #[tokio::test]
 async fn a_wallets_own_cancellation_is_cancelled_and_any_other_call_is_replaced() {
-    let rig = Rig::start().await;
-    *rig.world.confirmations.lock().unwrap() = 2;
+    let rig = Rig::start_deep(2).await;
     let users = [rig.user(1).await, rig.user(2).await];
     let ends = [IntentStatus::Cancelled, IntentStatus::Replaced];
     for (user, end) in users.iter().zip(ends) {
@@ -144,8 +143,7 @@ async fn what_was_ready_steps_back_when_the_chain_takes_it_back_and_is_ready_aga
 
 #[tokio::test]
 async fn a_reverted_transaction_fails_only_when_it_is_deep_and_a_rollback_takes_it_back() {
-    let rig = Rig::start().await;
-    *rig.world.confirmations.lock().unwrap() = 3;
+    let rig = Rig::start_deep(3).await;
     *rig.world.reorg_depth.lock().unwrap() = 20;
     let user = rig.user(1).await;
     let (intent, step) = prepared(&rig, &user).await;
@@ -214,8 +212,7 @@ async fn a_mismatch_says_what_differs() {
 
 #[tokio::test]
 async fn a_tracker_that_is_lost_between_any_two_steps_loses_nothing() {
-    let mut rig = Rig::start().await;
-    *rig.world.confirmations.lock().unwrap() = 2;
+    let mut rig = Rig::start_deep(2).await;
     let user = rig.user(1).await;
     let (intent, step) = prepared(&rig, &user).await;
     rig.restart().await;
@@ -245,8 +242,7 @@ async fn a_tracker_that_is_lost_between_any_two_steps_loses_nothing() {
 
 #[tokio::test]
 async fn a_nonce_that_was_used_in_a_state_that_no_node_keeps_is_replaced_all_the_same() {
-    let mut rig = Rig::start().await;
-    *rig.world.confirmations.lock().unwrap() = 2;
+    let mut rig = Rig::start_deep(2).await;
     let liar = testkit::Liar::before(&rig.chain.url).await;
     rig.world.through.lock().unwrap().clone_from(&liar.url);
     let user = rig.user(1).await;
@@ -272,8 +268,7 @@ async fn a_nonce_that_was_used_in_a_state_that_no_node_keeps_is_replaced_all_the
 
 #[tokio::test]
 async fn who_took_a_nonce_is_searched_for_once() {
-    let rig = Rig::start().await;
-    *rig.world.confirmations.lock().unwrap() = 2;
+    let rig = Rig::start_deep(2).await;
     let user = rig.user(1).await;
     let (intent, step) = prepared(&rig, &user).await;
     let first = rig.send(&step).await;

@@ -56,7 +56,7 @@ impl Market {
         };
         let contracts =
             vec![contract("seaport", exchange, "exchange"), contract("wrapped_native", weth, "ERC20")];
-        let rig = Rig::start_on(chain, contracts, |_| {}).await;
+        let rig = Rig::start_on(chain, 1, contracts, |_| {}).await;
         Market { rig, exchange: format!("{exchange:#x}"), weth: format!("{weth:#x}") }
     }
 

@@ -57,12 +57,18 @@ impl Rig {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut orchestrator::Config)) -> Rig {
-        Rig::start_on(testkit::chain().await, Vec::new(), change).await
+        Rig::start_on(testkit::chain().await, 1, Vec::new(), change).await
+    }
+
+    /// On a chain that asks for so many confirmations.
+    pub(crate) async fn start_deep(confirmations: u32) -> Rig {
+        Rig::start_on(testkit::chain().await, confirmations, Vec::new(), |_| {}).await
     }
 
     /// On a chain whose contracts the registry knows from the beginning: what it learns later arrives a moment later.
     pub(crate) async fn start_on(
         chain: testkit::Chain,
+        confirmations: u32,
         contracts: Vec<proto::chainregistry::v1::Contract>,
         change: impl FnOnce(&mut orchestrator::Config),
     ) -> Rig {
@@ -75,7 +81,7 @@ impl Rig {
         let world = Arc::new(World {
             chain_url: chain.url.clone(),
             factory: format!("{:#x}", deployed.factory),
-            confirmations: Mutex::new(1),
+            confirmations: Mutex::new(confirmations),
             contracts: Mutex::new(contracts),
             ..World::default()
         });
