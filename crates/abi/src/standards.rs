@@ -106,6 +106,16 @@ sol! {
         event ContractURIUpdated(string prevURI, string newURI);
     }
 
+    /// What others log in its place.
+    interface StringContractUri {
+        event ContractURIUpdated(string newURI);
+    }
+
+    /// Metadata that never changes again.
+    interface PermanentUri {
+        event PermanentURI(string _value, uint256 indexed _id);
+    }
+
     /// Soulbound tokens.
     interface Erc5192 {
         event Locked(uint256 tokenId);
@@ -117,6 +127,11 @@ sol! {
 
         function owner() external view returns (address);
         function transferOwnership(address newOwner) external;
+    }
+
+    /// Ownership in two steps, beside ERC-173.
+    interface Ownable2Step {
+        event OwnershipTransferStarted(address indexed previousOwner, address indexed newOwner);
     }
 
     interface AccessControl {
@@ -152,3 +167,13 @@ pub const NO_INTERFACE_ID: FixedBytes<4> = fixed_bytes!("ffffffff");
 pub const ERC721_ID: FixedBytes<4> = fixed_bytes!("80ac58cd");
 pub const ERC1155_ID: FixedBytes<4> = fixed_bytes!("d9b67a26");
 pub const ERC2981_ID: FixedBytes<4> = fixed_bytes!("2a55205a");
+/// ERC-721 metadata and enumeration, ERC-1155 metadata, ERC-4906, ERC-5192, ERC-4907 and ERC-173.
+pub const EXTENSION_IDS: [FixedBytes<4>; 7] = [
+    fixed_bytes!("5b5e139f"),
+    fixed_bytes!("780e9d63"),
+    fixed_bytes!("0e89341c"),
+    fixed_bytes!("49064906"),
+    fixed_bytes!("b45a3c0e"),
+    fixed_bytes!("ad092b5c"),
+    fixed_bytes!("7f5828d0"),
+];

@@ -69,6 +69,27 @@ pub mod decimal {
     }
 }
 
+/// The same where there may be none: `#[serde(default, with = "amounts::maybe_decimal")]`.
+pub mod maybe_decimal {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::U256;
+
+    /// Writes the decimal string, or nothing.
+    pub fn serialize<S: Serializer>(amount: &Option<U256>, serializer: S) -> Result<S::Ok, S::Error> {
+        match amount {
+            Some(amount) => serializer.collect_str(amount),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads the decimal string, or nothing.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<U256>, D::Error> {
+        let text = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.map(|text| super::parse(&text).map_err(Error::custom)).transpose()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

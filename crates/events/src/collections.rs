@@ -60,6 +60,13 @@ pub enum CollectionUpdated {
         /// Who has it.
         to: Address,
     },
+    /// Two steps: the owner has named who may take over.
+    OwnershipTransferStarted {
+        /// Who has it still.
+        from: Address,
+        /// Who may take it.
+        to: Address,
+    },
     /// `AccessControl`.
     RoleGranted {
         /// The role's hash.
@@ -95,6 +102,18 @@ pub enum CollectionUpdated {
     Upgraded {
         /// The new implementation.
         implementation: Address,
+    },
+    /// EIP-1967: who may upgrade it.
+    AdminChanged {
+        /// Who could.
+        from: Address,
+        /// Who can.
+        to: Address,
+    },
+    /// EIP-1967: which contract tells it its implementation.
+    BeaconUpgraded {
+        /// That contract.
+        beacon: Address,
     },
 }
 

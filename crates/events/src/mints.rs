@@ -11,8 +11,11 @@ use crate::{ChainBatch, Fact, Message, Standard, chain::batch_id, exchange};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenMoved {
-    /// Which token of the contract.
+    /// Which token of the contract; the first one where there are several.
     pub token_id: TokenId,
+    /// ERC-2309: the last of the tokens that went the same way together, one of each. Absent for one token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_token_id: Option<TokenId>,
     /// Whence; zero for a mint.
     pub from: Address,
     /// Whither; zero for a burn.
@@ -57,6 +60,24 @@ pub enum MetadataChanged {
         token_id: TokenId,
         /// Where its metadata is now.
         uri: String,
+    },
+    /// `PermanentURI`: it will never change again.
+    Frozen {
+        /// The token concerned.
+        token_id: TokenId,
+        /// Where its metadata is for good, where the log told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uri: Option<String>,
+    },
+    /// ERC-5192: it cannot be moved any more.
+    Locked {
+        /// The token concerned.
+        token_id: TokenId,
+    },
+    /// ERC-5192: it can be moved again.
+    Unlocked {
+        /// The token concerned.
+        token_id: TokenId,
     },
 }
 

@@ -27,6 +27,8 @@ enum Did {
     ApproveAll(u8, bool),
     /// A token went elsewhere.
     Transfer(u8),
+    /// All tokens from one to another went elsewhere together.
+    TransferAll(u8, u8),
     /// A token is gone.
     Burn(u8),
     /// Some of an ERC-1155 token went elsewhere, which is no business of approvals.
@@ -70,6 +72,7 @@ fn messages(step: &Step) -> Vec<Message> {
     };
     let moved = |token: u8, to| TokenMoved {
         token_id: TokenId::new(amounts::U256::from(token)),
+        last_token_id: None,
         from: owner(1),
         to,
         quantity: amounts::U256::from(1_u8),
@@ -93,6 +96,11 @@ fn messages(step: &Step) -> Vec<Message> {
                 ApprovalChanged { owner: owner(1), operator: owner(operator), token_id: None, is_approved },
             )),
             Did::Transfer(token) => transfers.push(with(at_721, TokenTransferred(moved(token, owner(8))))),
+            Did::TransferAll(first, last) => {
+                let last_token_id = Some(TokenId::new(amounts::U256::from(last)));
+                let fact = TokenMoved { last_token_id, ..moved(first, owner(8)) };
+                transfers.push(with(at_721, TokenTransferred(fact)));
+            }
             Did::Burn(token) => burns.push(with(at_721, TokenBurned(moved(token, Address::ZERO)))),
             Did::Move(token) => {
                 transfers.push(with(event(at, Standard::Erc1155), TokenTransferred(moved(token, owner(8)))))
@@ -141,6 +149,15 @@ fn batch<E>(chain_id: ChainId, block: &Block, step: &Step, events: Vec<ChainEven
 type InForce = Vec<(String, Option<String>)>;
 type Shown = Vec<(i64, i32, String, Option<String>, bool, String)>;
 
+/// The tokens that left their owner.
+fn gone(did: &Did) -> Vec<u8> {
+    match *did {
+        Did::TransferAll(first, last) => (first..=last).collect(),
+        Did::Transfer(token) | Did::Burn(token) => vec![token],
+        _ => Vec::new(),
+    }
+}
+
 /// The same from the canonical chain, by reading it once from its beginning.
 fn folded(steps: &[Step]) -> (InForce, Shown) {
     let mut canonical: BTreeMap<u64, &Step> = BTreeMap::new();
@@ -169,9 +186,11 @@ fn folded(steps: &[Step]) -> (InForce, Shown) {
                     all.insert(operator, given);
                     show(operator, None, given, "approval");
                 }
-                Did::Transfer(token) | Did::Burn(token) => {
-                    if tokens.insert(token, 0).is_some_and(|operator| operator != 0) {
-                        show(0, Some(token), false, "transfer");
+                Did::Transfer(_) | Did::Burn(_) | Did::TransferAll(..) => {
+                    for token in gone(did) {
+                        if tokens.insert(token, 0).is_some_and(|operator| operator != 0) {
+                            show(0, Some(token), false, "transfer");
+                        }
                     }
                 }
                 Did::Move(_) => {}
@@ -200,7 +219,12 @@ async fn told(db: &PgPool) -> (InForce, Shown) {
     let shown = rows
         .into_iter()
         .map(|row| (row.block_number, row.log_index, row.operator, row.token_id, row.is_approved, row.cause));
-    (in_force, shown.collect())
+    let mut shown: Shown = shown.collect();
+    assert!(shown.is_sorted_by(|later, earlier| (later.0, later.1) >= (earlier.0, earlier.1)));
+    // The tokens of one log are as good in one order as in another.
+    shown.sort();
+    shown.reverse();
+    (in_force, shown)
 }
 
 /// A database and the cache that is told of its changes.
@@ -275,13 +299,53 @@ async fn an_approval_and_a_transfer_of_one_block_follow_their_places_in_it() {
     }
 }
 
+#[tokio::test]
+async fn a_range_takes_the_approvals_of_all_its_tokens_away_whichever_is_known_first() {
+    let given =
+        step(1, 1, &[Did::Approve(3, 7), Did::Approve(4, 8), Did::Approve(5, 200), Did::Approve(6, 201)]);
+    let gone = step(2, 2, &[Did::TransferAll(8, 200)]);
+    let left = [(owner(3), "7"), (owner(6), "201")];
+    let left = left.map(|(operator, token)| (operator.to_lower(), Some(token.to_owned())));
+    for order in [[&given, &gone], [&gone, &given]] {
+        let stage = Stage::new().await;
+        let steps = order.map(Step::clone);
+        let (in_force, shown) = stage.applied(&steps).await;
+        assert_eq!((in_force, shown), folded(&[given.clone(), gone.clone()]));
+        let (in_force, _) = stage.applied(&steps).await;
+        assert_eq!(in_force, left);
+        // Every token of it has one row, told twice or not, and their retraction has the same places.
+        let kept: i64 = sqlx::query_scalar("select count(*) from approvals_history where cause = 'transfer'")
+            .fetch_one(&stage.db.pool)
+            .await
+            .unwrap();
+        assert_eq!(kept, 193);
+        let (in_force, shown) = stage.applied(&[taken_back(&gone)]).await;
+        assert_eq!((in_force, shown), folded(std::slice::from_ref(&given)));
+    }
+}
+
+#[tokio::test]
+async fn a_range_that_is_too_long_goes_to_the_dead_queue_alone() {
+    let stage = Stage::new().await;
+    stage.applied(&[step(1, 1, &[Did::Approve(3, 7), Did::Approve(4, 8)])]).await;
+    let mut message =
+        messages(&step(2, 2, &[Did::TransferAll(8, 9), Did::TransferAll(8, 9), Did::Transfer(7)])).remove(0);
+    message.envelope.data["events"][0]["lastTokenId"] = json!("100008");
+    message.envelope.data["events"][1]["lastTokenId"] = json!("7");
+    let handled = stage.deliver(&message).await.unwrap();
+    let dead: Vec<_> = handled.dead.iter().map(|dead| (dead.index, dead.reason)).collect();
+    assert_eq!(dead, [(0, "range_too_long"), (1, "malformed")]);
+    assert_eq!(told(&stage.db.pool).await.0, [(owner(4).to_lower(), Some("8".to_owned()))]);
+}
+
 /// A chain that grows, is cut back, grows another branch, and sometimes comes back to the first.
 fn some_chain(random: &mut StdRng) -> Vec<Step> {
     let some_logs = |random: &mut StdRng| -> Vec<Did> {
         (0..random.random_range(0..6))
             .map(|_| {
                 let token = random.random_range(1..3);
-                match random.random_range(0..8) {
+                match random.random_range(0..9) {
+                    8 => Did::TransferAll(1, token),
                     0..3 => Did::Approve(random.random_range(0..4), token),
                     3 => Did::ApproveAll(random.random_range(2..4), random.random()),
                     4..6 => Did::Transfer(token),
@@ -365,8 +429,8 @@ async fn a_token_that_was_transferred_often_costs_no_more_than_a_new_one() {
 
     // Token 0 has had ten thousand transfers.
     let message = &messages(&step(30_000, 1, &[Did::Approve(3, 0), Did::Transfer(0)]))[1];
-    let batch = Batch::deserialize(&message.envelope.data).unwrap();
-    let event = ChainEvent::<TokenMoved>::deserialize(&batch.events[0]).unwrap();
+    let batch = Head::deserialize(&message.envelope.data).unwrap();
+    let event = ChainEvent::<TokenMoved>::deserialize(&message.envelope.data["events"][0]).unwrap();
     let entries = [Entry::transfer(event).unwrap()];
     let block = ChainBatch {
         chain_id: batch.chain_id,

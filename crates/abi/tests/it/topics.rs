@@ -5,7 +5,7 @@ use alloy::primitives::{B256, keccak256};
 
 #[test]
 fn topics_are_the_values_that_are_seen_on_public_chains() {
-    let known: [(B256, &str, &str); 25] = [
+    let known: [(B256, &str, &str); 30] = [
         (
             TRANSFER,
             "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef",
@@ -61,6 +61,31 @@ fn topics_are_the_values_that_are_seen_on_public_chains() {
             OWNERSHIP_TRANSFERRED,
             "8be0079c531659141344cd1fd0a4f28419497f9722a3daafe3b4186f6b6457e0",
             "OwnershipTransferred(address,address)",
+        ),
+        (
+            OWNERSHIP_TRANSFER_STARTED,
+            "38d16b8cac22d99fc7c124b9cd0de2d3fa1faef420bfe791d8c362d765e22700",
+            "OwnershipTransferStarted(address,address)",
+        ),
+        (
+            PERMANENT_URI,
+            "a109ba539900bf1b633f956d63c96fc89b814c7287f7aa50a9216d0b55657207",
+            "PermanentURI(string,uint256)",
+        ),
+        (
+            ORDERS_MATCHED,
+            "4b9f2d36e1b4c93de62cc077b00b1a91d84b6c31b4a14e012718dcca230689e7",
+            "OrdersMatched(bytes32[])",
+        ),
+        (
+            DEPOSIT,
+            "e1fffcc4923d04b559f4d29a8bfc6cda04eb5b0d3c460751c2402c5c5cc9109c",
+            "Deposit(address,uint256)",
+        ),
+        (
+            WITHDRAWAL,
+            "7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65",
+            "Withdrawal(address,uint256)",
         ),
         (
             ROLE_GRANTED,
@@ -120,6 +145,13 @@ fn our_factory_event_is_not_the_predecessors_of_the_same_name() {
     assert_ne!(COLLECTION_CREATED, predecessors);
     let ours = "CollectionCreated(address,address,bytes32,uint8,string,string,string,uint256,address,uint96)";
     assert_eq!(COLLECTION_CREATED, keccak256(ours));
+}
+
+#[test]
+fn an_event_with_one_text_is_not_the_one_of_the_same_name_with_two_or_none() {
+    assert_eq!(STRING_CONTRACT_URI_UPDATED, keccak256("ContractURIUpdated(string)"));
+    assert_eq!(WITHDRAWN, keccak256("Withdrawn(address,uint256)"));
+    assert!(![CONTRACT_URI_UPDATED, THIRDWEB_CONTRACT_URI_UPDATED].contains(&STRING_CONTRACT_URI_UPDATED));
 }
 
 #[test]
