@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use evm::{Endpoint, Node};
 use ids::{Address, ChainId, Invalid};
 use proto::chainregistry::v1 as pb;
+use serde::Deserialize;
 
 /// All chains as one version of the registry has them, disabled ones too.
 #[derive(Debug, Clone)]
@@ -34,8 +35,9 @@ pub struct Chain {
     pub block_time: Duration,
     /// In the order of their registration.
     pub contracts: Vec<Contract>,
-    /// Where it is asked; a node that serves no HTTP is not among them.
+    /// Where it is asked. Sockets are not among them: the node has them, and they tell of heads alone.
     pub endpoints: Vec<Endpoint>,
+    sockets: Vec<Endpoint>,
     /// Of the registry.
     pub version: u64,
     /// The same over all snapshots that have the chain, so that what is known of its endpoints is kept.
@@ -98,16 +100,19 @@ fn read_chain(dialled: pb::DialledChain, version: u64, before: Option<&Snapshot>
     let chain_id: ChainId = wire.chain_id.parse()?;
     let contracts: Result<Vec<Contract>, Invalid> = wire.contracts.into_iter().map(read_contract).collect();
     let active = dialled.endpoints.iter().filter(|endpoint| endpoint.active);
-    let endpoints: Vec<Endpoint> = active.filter_map(|endpoint| read_endpoint(chain_id, endpoint)).collect();
+    let (sockets, endpoints): (Vec<Endpoint>, Vec<Endpoint>) =
+        active.filter_map(|endpoint| read_endpoint(chain_id, endpoint)).partition(Endpoint::is_socket);
+    let all = || endpoints.iter().chain(&sockets).cloned().collect();
     let node = match before.and_then(|before| before.chains.get(&chain_id)) {
         Some(known) => {
-            if known.endpoints != endpoints {
-                known.node.update_endpoints(endpoints.clone());
+            if known.endpoints != endpoints || known.sockets != sockets {
+                known.node.update_endpoints(all());
             }
             known.node.clone()
         }
-        None => Node::new(chain_id, endpoints.clone()),
+        None => Node::new(chain_id, all()),
     };
+    node.set_logs_outside_bloom(Features::read(chain_id, &wire.features_json).logs_outside_bloom);
     let block_time = Duration::from_millis(wire.block_time_millis);
     node.set_block_time(block_time);
     Ok(Chain {
@@ -121,9 +126,31 @@ fn read_chain(dialled: pb::DialledChain, version: u64, before: Option<&Snapshot>
         block_time,
         contracts: contracts?,
         endpoints,
+        sockets,
         version,
         node,
     })
+}
+
+/// The switches of a chain that matter to whoever asks it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Features {
+    /// Blocks have logs that the blooms of their headers do not.
+    logs_outside_bloom: bool,
+}
+
+impl Features {
+    /// What cannot be read is off.
+    fn read(chain_id: ChainId, json: &str) -> Features {
+        if json.is_empty() {
+            return Features::default();
+        }
+        serde_json::from_str(json).unwrap_or_else(|err| {
+            tracing::error!(chain.id = %chain_id, error = %err, "a chain's features cannot be read");
+            Features::default()
+        })
+    }
 }
 
 fn read_contract(wire: pb::Contract) -> Result<Contract, Invalid> {
@@ -143,9 +170,9 @@ fn read_contract(wire: pb::Contract) -> Result<Contract, Invalid> {
 fn read_endpoint(chain_id: ChainId, wire: &pb::Endpoint) -> Option<Endpoint> {
     match Endpoint::parse(&wire.url, &wire.auth_type, wire.priority, wire.weight) {
         Ok(endpoint) => Some(endpoint.with_rate_limit(wire.rate_limit)),
-        // WebSocket endpoints are for others. The text is not shown: it may hold a key.
+        // The text is not shown: it may hold a key.
         Err(err) => {
-            tracing::debug!(chain.id = %chain_id, error = %err, "left out an endpoint");
+            tracing::warn!(chain.id = %chain_id, error = %err, "left out an endpoint that cannot be read");
             None
         }
     }

@@ -23,6 +23,8 @@ use crate::{
 
 /// How often one call asks an endpoint that asked for a pause.
 const TRIES: u32 = 2;
+/// A batch of which hardly anybody says that it is too much.
+const SMALL_BATCH: usize = 16;
 /// Who was waited for this long in vain has no excuse, whoever stopped waiting.
 const FAIR_CHANCE: Duration = Duration::from_secs(1);
 
@@ -60,6 +62,16 @@ impl Node {
         params: &Value,
         check: &Check<'_, T>,
     ) -> Result<T, NodeError> {
+        Ok(self.ask_whom(method, params, check).await?.0)
+    }
+
+    /// The same, with whose answer it is.
+    pub(crate) async fn ask_whom<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: &Value,
+        check: &Check<'_, T>,
+    ) -> Result<(T, Arc<Live>), NodeError> {
         let began = Instant::now();
         // On the heap: whoever asks holds it, and asks much.
         let answer = Box::pin(self.ask_in_order(method, params, check, began + self.limits.call)).await;
@@ -83,11 +95,17 @@ impl Node {
         params: &Value,
         check: &Check<'_, T>,
         deadline: Instant,
-    ) -> Result<T, NodeError> {
+    ) -> Result<(T, Arc<Live>), NodeError> {
         let mut candidates = self.inner.candidates(Instant::now());
+        if check.questions > 1 {
+            candidates.retain(|candidate| candidate.live.batch_most(Instant::now()) >= check.questions);
+            if candidates.is_empty() {
+                return Err(NodeError::refused_batch("no endpoint takes so many questions at once"));
+            }
+        }
         let (mut kept, mut last): (Vec<Kept<T>>, Option<NodeError>) = (Vec::new(), None);
         loop {
-            let mut candidate = match next(&mut candidates, Instant::now(), deadline) {
+            let mut candidate = match next(&mut candidates, check.questions, Instant::now(), deadline) {
                 Next::Ask(candidate) => candidate,
                 Next::Wait(free) if kept.is_empty() && free < deadline => {
                     sleep_until(free.into()).await;
@@ -116,7 +134,7 @@ impl Node {
                     let height = check.height.and_then(|height| height(&answer));
                     kept.iter().for_each(|kept| self.outdone(kept, height));
                     self.inner.took_answer_of(&live);
-                    return Ok(answer);
+                    return Ok((answer, live));
                 }
                 Ok((answer, Worth::Doubt)) => {
                     kept.push(Kept { answer, live, head: None });
@@ -141,6 +159,12 @@ impl Node {
                 }
                 Err(failure) => failure,
             };
+            // Who had little time says nothing by having none.
+            let is_fair = within >= self.limits.endpoint.min(FAIR_CHANCE);
+            let is_batch = check.questions > 1;
+            if is_batch && is_too_much(&error, check.questions, is_fair) {
+                live.refused_batch_of(check.questions, Instant::now());
+            }
             let blame = match error.blame(method) {
                 // Nobody can ask for less than one block: who gives it in one answer has it.
                 Blame::Question if error.is_too_wide() && is_one_block(params) => Blame::Nobody,
@@ -158,18 +182,16 @@ impl Node {
                 Blame::Nobody => {}
                 Blame::Endpoint(Reason::Limited) => {
                     self.limit(&live, method, retry_after);
-                    if candidate.times < TRIES {
+                    // A batch is not asked again as it is, but in smaller ones.
+                    if candidate.times < TRIES && !is_batch {
                         candidates.push(candidate);
                     }
                 }
-                Blame::Endpoint(reason) => {
-                    let is_fair = within >= self.limits.endpoint.min(FAIR_CHANCE);
-                    match error {
-                        NodeError::Timeout(_) if !is_fair => {}
-                        NodeError::Timeout(_) if is_execution(method) => self.suspect(&live, method),
-                        _ => self.leave(&live, reason, method, &error.to_string()),
-                    }
-                }
+                Blame::Endpoint(reason) => match error {
+                    NodeError::Timeout(_) if !is_fair => {}
+                    NodeError::Timeout(_) if is_batch || is_execution(method) => self.suspect(&live, method),
+                    _ => self.leave(&live, reason, method, &error.to_string()),
+                },
             }
             last = Some(match last {
                 Some(before) => more_telling(before, error, method),
@@ -179,7 +201,7 @@ impl Node {
         match self.best_of(kept, deadline).await {
             Some(kept) => {
                 self.inner.took_answer_of(&kept.live);
-                Ok(kept.answer)
+                Ok((kept.answer, kept.live))
             }
             None => Err(last.unwrap_or_else(|| NodeError::Transport("no endpoint is configured".to_owned()))),
         }
@@ -260,8 +282,9 @@ impl Node {
         question: &Question<'_, T>,
         within: Duration,
     ) -> Result<(T, Worth), Failure> {
-        let waiting =
-            Waiting { node: self, live, method: question.method, began: Instant::now(), is_over: false };
+        let may_take_long = question.check.questions > 1 || is_execution(question.method);
+        let (method, began) = (question.method, Instant::now());
+        let waiting = Waiting { node: self, live, method, may_take_long, began, is_over: false };
         let asked = timeout(within, self.ask_one(live, question)).await;
         waiting.end();
         asked.unwrap_or_else(|_| Err(NodeError::Timeout(within).into()))
@@ -275,7 +298,8 @@ impl Node {
         let (limit, check) = (self.limits.answer_bytes, question.check);
         self.inner.prove_chain(live, limit).await?;
         let began = Instant::now();
-        let answer: T = wire::ask(&live.endpoint, question.method, question.params, limit).await?;
+        let answer: T =
+            wire::put(&live.endpoint, question.method, question.params, limit, &check.form).await?;
         let took = began.elapsed();
         let worth = match ((check.fit)(&answer), check.head) {
             (Fit::Lie(why), _) => return Err(NodeError::Lie(why).into()),
@@ -321,6 +345,7 @@ struct Waiting<'a> {
     node: &'a Node,
     live: &'a Arc<Live>,
     method: &'static str,
+    may_take_long: bool,
     began: Instant,
     is_over: bool,
 }
@@ -336,11 +361,21 @@ impl Drop for Waiting<'_> {
         if self.is_over || self.began.elapsed() < FAIR_CHANCE {
             return;
         }
-        if is_execution(self.method) {
+        if self.may_take_long {
             self.node.suspect(self.live, self.method);
         } else {
             self.node.leave(self.live, Reason::Failing, "", "no answer while the caller waited");
         }
+    }
+}
+
+/// Whether a batch may have been more than the endpoint can do. One that asks for peace may well mean something else, and
+/// so it does not lead to very small batches.
+fn is_too_much(error: &NodeError, questions: usize, is_fair: bool) -> bool {
+    match error {
+        NodeError::Timeout(_) => is_fair,
+        error if error.is_refused_batch() => true,
+        error => error.is_limit() && questions > SMALL_BATCH,
     }
 }
 

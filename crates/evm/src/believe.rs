@@ -188,7 +188,7 @@ impl Node {
     }
 
     /// A question of the node's own. None where there is no room for it, or no answer soon.
-    async fn peek<T: DeserializeOwned>(
+    pub(crate) async fn peek<T: DeserializeOwned>(
         &self,
         live: &Live,
         method: &str,

@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 
 use alloy::rpc::types::{Filter, Log};
+use serde::de::DeserializeOwned;
+
+use crate::wire::Form;
 
 /// What an answer is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +31,20 @@ pub(crate) struct Check<'a, T> {
     pub(crate) head: Option<fn(&T) -> u64>,
     /// Set for questions that an endpoint may know nothing about: the height of what another one knew.
     pub(crate) height: Option<fn(&T) -> Option<u64>>,
+    /// How it is written and read.
+    pub(crate) form: Form<T>,
+    /// How many questions it is for whoever counts them.
+    pub(crate) questions: usize,
 }
 
-impl<'a, T> Check<'a, T> {
+impl<'a, T: DeserializeOwned> Check<'a, T> {
     /// Anything that can be read is an answer.
     pub(crate) fn none() -> Check<'a, T> {
-        Check { fit: &|_| Fit::Yes, head: None, height: None }
+        Check::by(&|_| Fit::Yes)
     }
 
     pub(crate) fn by(fit: &'a (dyn Fn(&T) -> Fit + Send + Sync)) -> Check<'a, T> {
-        Check { fit, head: None, height: None }
+        Check { fit, head: None, height: None, form: Form::single(), questions: 1 }
     }
 
     /// An answer that may be "there is none".
@@ -45,11 +52,11 @@ impl<'a, T> Check<'a, T> {
         fit: &'a (dyn Fn(&T) -> Fit + Send + Sync),
         height: fn(&T) -> Option<u64>,
     ) -> Check<'a, T> {
-        Check { fit, head: None, height: Some(height) }
+        Check { height: Some(height), ..Check::by(fit) }
     }
 
     pub(crate) fn head(head: fn(&T) -> u64) -> Check<'a, T> {
-        Check { fit: &|_| Fit::Yes, head: Some(head), height: None }
+        Check { head: Some(head), ..Check::none() }
     }
 }
 

@@ -51,7 +51,12 @@ impl Inner {
 
 /// Takes out the first that may be asked now; its question is counted. One that was left is asked when none of the good
 /// ones has room before the deadline: late is better than wrong.
-pub(crate) fn next(candidates: &mut Vec<Candidate>, now: Instant, deadline: Instant) -> Next {
+pub(crate) fn next(
+    candidates: &mut Vec<Candidate>,
+    questions: usize,
+    now: Instant,
+    deadline: Instant,
+) -> Next {
     let mut soonest: Option<Instant> = None;
     for is_left in [false, true] {
         if soonest.is_some_and(|soonest| soonest < deadline) {
@@ -61,7 +66,7 @@ pub(crate) fn next(candidates: &mut Vec<Candidate>, now: Instant, deadline: Inst
             if candidates[index].left.is_some() != is_left {
                 continue;
             }
-            match candidates[index].live.admit(now) {
+            match candidates[index].live.admit_many(questions, now) {
                 Ok(()) => return Next::Ask(candidates.remove(index)),
                 Err(free) => soonest = Some(soonest.map_or(free, |soonest| soonest.min(free))),
             }
@@ -91,14 +96,16 @@ mod tests {
         let candidates = |liar_closed| {
             vec![candidate(None, now, Some(2 * second)), candidate(Some(Reason::Lying), now, liar_closed)]
         };
-        assert!(matches!(next(&mut candidates(None), now, now + 5 * second), Next::Wait(free) if free > now));
-        let hurried = next(&mut candidates(None), now, now + second);
+        assert!(
+            matches!(next(&mut candidates(None), 1, now, now + 5 * second), Next::Wait(free) if free > now)
+        );
+        let hurried = next(&mut candidates(None), 1, now, now + second);
         assert!(
             matches!(hurried, Next::Ask(liar) if liar.left == Some(Reason::Lying)),
             "nobody else is in time"
         );
-        assert!(matches!(next(&mut candidates(Some(second)), now, now + second), Next::Wait(_)));
-        assert!(matches!(next(&mut Vec::new(), now, now + second), Next::Nobody));
+        assert!(matches!(next(&mut candidates(Some(second)), 1, now, now + second), Next::Wait(_)));
+        assert!(matches!(next(&mut Vec::new(), 1, now, now + second), Next::Nobody));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use url::Url;
 /// Where a chain can be asked. `Debug` shows the host alone: the rest may hold a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// `http` or `https`.
+    /// `http` or `https`, or `ws` or `wss` for a socket.
     pub url: Url,
     /// Lower is tried first.
     pub priority: i32,
@@ -40,8 +40,8 @@ impl Endpoint {
         weight: i32,
     ) -> Result<Endpoint, InvalidEndpoint> {
         let mut url: Url = url.parse().map_err(|_| InvalidEndpoint("not a URL"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(InvalidEndpoint("the scheme must be http or https"));
+        if !matches!(url.scheme(), "http" | "https" | "ws" | "wss") || url.host_str().is_none() {
+            return Err(InvalidEndpoint("the scheme must be http, https, ws or wss"));
         }
         let fragment = url.fragment().map(str::to_owned);
         url.set_fragment(None);
@@ -64,6 +64,11 @@ impl Endpoint {
     #[must_use]
     pub fn with_rate_limit(self, questions_a_second: i32) -> Endpoint {
         Endpoint { rate_limit: u32::try_from(questions_a_second).unwrap_or(0), ..self }
+    }
+
+    /// Whether it tells of heads and is asked nothing.
+    pub fn is_socket(&self) -> bool {
+        matches!(self.url.scheme(), "ws" | "wss")
     }
 
     /// Whether this is the same place, asked with the same key.
@@ -97,8 +102,13 @@ mod tests {
     }
 
     #[test]
-    fn only_http_is_an_endpoint() {
-        for url in ["ws://127.0.0.1:8545", "file:///etc/passwd", "127.0.0.1:8545", ""] {
+    fn only_http_and_sockets_are_endpoints() {
+        for (url, is_socket) in
+            [("wss://rpc.example/k", true), ("ws://127.0.0.1:1", true), ("http://a", false)]
+        {
+            assert_eq!(Endpoint::parse(url, "none", 0, 1).unwrap().is_socket(), is_socket, "{url}");
+        }
+        for url in ["ftp://127.0.0.1:8545", "file:///etc/passwd", "127.0.0.1:8545", ""] {
             assert!(Endpoint::parse(url, "none", 0, 1).is_err(), "{url}");
         }
         assert!(Endpoint::parse("https://rpc.example", "header", 0, 1).is_err());

@@ -45,6 +45,9 @@ pub enum NodeError {
     },
 }
 
+/// "Method not found": whatever an endpoint says to a batch that it does not take.
+const BATCH_REFUSED: i64 = -32601;
+
 impl NodeError {
     /// Whether the call itself was executed and reverted: asking another node would change nothing.
     pub fn is_revert(&self) -> bool {
@@ -94,9 +97,23 @@ impl NodeError {
         matches!(self, NodeError::Rpc { message, .. } if is_missing(message)) && !self.is_revert()
     }
 
+    /// Whether an endpoint takes no batch of questions, or none of that size.
+    pub(crate) fn is_refused_batch(&self) -> bool {
+        matches!(self, NodeError::Rpc { code: BATCH_REFUSED, .. })
+    }
+
+    pub(crate) fn refused_batch(why: &str) -> NodeError {
+        NodeError::Rpc { code: BATCH_REFUSED, message: why.to_owned(), revert_data: None }
+    }
+
     /// Whether there were too many logs in what was asked about.
     pub(crate) fn is_too_wide(&self) -> bool {
         matches!(self, NodeError::Rpc { message, .. } if is_too_wide(message)) && !self.is_revert()
+    }
+
+    /// Whether the same question about fewer blocks may well have an answer.
+    pub fn wants_less(&self) -> bool {
+        matches!(self, NodeError::TooLarge { .. }) || self.is_too_wide()
     }
 
     /// Whose fault it is that this question got this error, and with that what comes next.

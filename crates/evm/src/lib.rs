@@ -9,12 +9,16 @@
 //! Nothing here knows a contract: calldata comes in encoded and leaves as bytes.
 
 mod ask;
+mod ask_many;
+mod batch;
 mod believe;
 mod check;
 mod choose;
 mod endpoint;
 mod error;
 mod heads;
+mod health;
+mod listen;
 mod live;
 mod logs;
 mod node;
@@ -22,12 +26,15 @@ mod probe;
 mod quota;
 mod read;
 mod simulate;
+mod sockets;
 mod standing;
 mod wire;
 
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::NodeError;
+pub use health::Health;
 pub use logs::BlockBloom;
 pub use node::{Limits, Node};
 pub use read::{Fees, Header, Receipt, Transaction};
 pub use simulate::Simulated;
+pub use sockets::HeadWakes;

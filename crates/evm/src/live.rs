@@ -10,7 +10,7 @@ use std::{
 
 use rand::Rng;
 
-use crate::{Endpoint, quota::Quota};
+use crate::{Endpoint, Health, quota::Quota};
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -30,6 +30,10 @@ const ALPHA: f64 = 0.1;
 /// So often it may not know what another one has known for long.
 const MISSES: u32 = 3;
 const MISSES_FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+/// Questions that are put together where an endpoint takes so many.
+const LARGEST_BATCH: usize = 100;
+/// Then a larger batch is tried again.
+const BATCHES_REFUSED_FOR: Duration = Duration::from_secs(600);
 
 /// Why an endpoint was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +57,7 @@ struct Left {
 }
 
 #[derive(Debug, Default)]
-struct Health {
+struct Behaviour {
     proven_at: Option<Instant>,
     left: Option<Left>,
     /// Failures in a row.
@@ -68,6 +72,10 @@ struct Health {
     latency: Option<f64>,
     quota: Quota,
     head: Option<SeenHead>,
+    /// The largest batch that it may take, as of when it refused a larger one.
+    batches: Option<(usize, Instant)>,
+    answers: u64,
+    failures: u64,
     /// When another endpoint was last heard about this one's head.
     compared_at: Option<Instant>,
 }
@@ -78,6 +86,13 @@ struct SeenHead {
     at: Instant,
 }
 
+impl Behaviour {
+    fn failed(&mut self) {
+        self.failure += ALPHA * (1.0 - self.failure);
+        self.failures += 1;
+    }
+}
+
 /// An endpoint in use. What is known of its health outlives a change of its settings.
 pub(crate) struct Live {
     pub(crate) endpoint: Endpoint,
@@ -86,7 +101,7 @@ pub(crate) struct Live {
 
 #[derive(Default)]
 struct Past {
-    health: Mutex<Health>,
+    health: Mutex<Behaviour>,
     is_probed: AtomicBool,
 }
 
@@ -104,7 +119,7 @@ impl Live {
         Arc::ptr_eq(&self.past, &other.past)
     }
 
-    fn health(&self) -> MutexGuard<'_, Health> {
+    fn health(&self) -> MutexGuard<'_, Behaviour> {
         self.past.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -124,7 +139,12 @@ impl Live {
 
     /// Counts a question, and the proof of the chain where that is due before it; or says when there is room.
     pub(crate) fn admit(&self, now: Instant) -> Result<(), Instant> {
-        let questions = if self.is_proven(now) { 1 } else { 2 };
+        self.admit_many(1, now)
+    }
+
+    /// The same for questions that are put together.
+    pub(crate) fn admit_many(&self, questions: usize, now: Instant) -> Result<(), Instant> {
+        let questions = if self.is_proven(now) { questions } else { questions + 1 };
         self.health().quota.take(self.endpoint.rate_limit, questions, now)
     }
 
@@ -153,6 +173,7 @@ impl Live {
         health.latency = Some(health.latency.map_or(took, |before| before + ALPHA * (took - before)));
         health.failure -= ALPHA * health.failure;
         health.strikes = 0;
+        health.answers += 1;
         if health.lied_at.is_some_and(|at| now.saturating_duration_since(at) > LIES_FORGIVEN_AFTER) {
             (health.lies, health.lied_at) = (0, None);
         }
@@ -165,7 +186,7 @@ impl Live {
     /// Leaves it alone, longer each time. False where it is left for as much already.
     pub(crate) fn leave(&self, reason: Reason, now: Instant) -> bool {
         let mut health = self.health();
-        health.failure += ALPHA * (1.0 - health.failure);
+        health.failed();
         health.proven_at = None;
         // Many questions may fail at one moment; that is one failure.
         if health.left.is_some_and(|left| left.reason >= reason && now < left.until) {
@@ -195,7 +216,7 @@ impl Live {
         let was_closed = health.quota.is_closed(now);
         if !was_closed {
             health.strikes = strikes;
-            health.failure += ALPHA * (1.0 - health.failure);
+            health.failed();
         }
         // Not all processes of a fleet come back at one moment.
         let until = now + pause.min(LONGEST_PEACE).mul_f64(rand::rng().random_range(1.0..1.1));
@@ -220,7 +241,7 @@ impl Live {
     /// It did not know what another one has known for long; true when that is a habit.
     pub(crate) fn missed(&self, now: Instant) -> bool {
         let mut health = self.health();
-        health.failure += ALPHA * (1.0 - health.failure);
+        health.failed();
         if health.missed_at.is_none_or(|at| now.saturating_duration_since(at) > MISSES_FORGIVEN_AFTER) {
             health.misses = 0;
         }
@@ -263,6 +284,42 @@ impl Live {
 
     pub(crate) fn latency(&self) -> Option<f64> {
         self.health().latency
+    }
+
+    /// How many questions it may be asked at once; 1 where it takes no batches.
+    pub(crate) fn batch_most(&self, now: Instant) -> usize {
+        let refused = self.health().batches;
+        let refused = refused.filter(|(_, at)| now.saturating_duration_since(*at) < BATCHES_REFUSED_FOR);
+        let most = refused.map_or(LARGEST_BATCH, |(most, _)| most);
+        match self.endpoint.rate_limit {
+            0 => most,
+            // A batch of the whole rate would wait for a second in which nobody else asks.
+            rate => most.min((rate as usize / 2).max(1)),
+        }
+    }
+
+    /// It took no batch of that size.
+    pub(crate) fn refused_batch_of(&self, questions: usize, now: Instant) {
+        let most = (questions / 2).max(1).min(self.batch_most(now));
+        self.health().batches = Some((most, now));
+    }
+
+    /// What there is to say of it to people.
+    pub(crate) fn report(&self, now: Instant) -> Health {
+        let (left, head) = (self.left(now), self.head(now));
+        let health = self.health();
+        let back_at = health.left.map(|left| left.until).or(health.quota.closed_until(now));
+        Health {
+            host: self.endpoint.host().to_owned(),
+            left: left.map(Reason::as_str),
+            back_in: back_at.map(|at| at.saturating_duration_since(now)),
+            head,
+            answers: health.answers,
+            failures: health.failures,
+            latency: health.latency.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            is_socket: false,
+            is_subscribed: false,
+        }
     }
 
     /// True for the one who may look after it.

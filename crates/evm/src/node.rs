@@ -14,9 +14,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    Endpoint, NodeError,
+    Endpoint, Health, NodeError,
     check::Check,
     live::{Live, Reason},
+    logs::Blooms,
+    sockets::Sockets,
     wire::{self, Failure},
 };
 
@@ -60,6 +62,8 @@ pub(crate) struct Inner {
     endpoints: RwLock<Vec<Arc<Live>>>,
     block_millis: AtomicU64,
     answered: Mutex<Option<Answered>>,
+    pub(crate) sockets: Sockets,
+    pub(crate) blooms: Blooms,
 }
 
 /// Whose answers were taken last.
@@ -77,6 +81,8 @@ impl Node {
             endpoints: RwLock::default(),
             block_millis: AtomicU64::new(1000),
             answered: Mutex::default(),
+            sockets: Sockets::default(),
+            blooms: Blooms::default(),
         };
         let node = Node { inner: Arc::new(inner), limits: Limits::default() };
         node.update_endpoints(endpoints);
@@ -101,8 +107,11 @@ impl Node {
         }
     }
 
-    /// Replaces the endpoints; what is known of one that stays is kept, also when its settings are others now.
+    /// Replaces the endpoints; what is known of one that stays is kept, also when its settings are others now. Sockets
+    /// are never asked anything: they wake whoever waits for `head_wakes`.
     pub fn update_endpoints(&self, endpoints: Vec<Endpoint>) {
+        let (sockets, endpoints): (Vec<_>, Vec<_>) = endpoints.into_iter().partition(Endpoint::is_socket);
+        self.inner.sockets.update(sockets);
         {
             let mut current = self.inner.endpoints.write().unwrap_or_else(PoisonError::into_inner);
             *current = endpoints
@@ -121,6 +130,13 @@ impl Node {
     /// seconds ago is not enough: an address may come to lead elsewhere.
     pub fn prove_chain_anew(&self) {
         self.inner.all().iter().for_each(|live| live.set_unproven());
+    }
+
+    /// How each endpoint stands: those that are asked, then the sockets.
+    pub fn health(&self) -> Vec<Health> {
+        let now = Instant::now();
+        let asked = self.inner.all().into_iter().map(|live| live.report(now));
+        asked.chain(self.inner.sockets.health()).collect()
     }
 
     /// Asks anything; the typed questions are in `read.rs`.

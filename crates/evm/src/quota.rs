@@ -55,7 +55,12 @@ impl Quota {
 
     /// Whether the endpoint itself asked for peace.
     pub(crate) fn is_closed(&self, now: Instant) -> bool {
-        self.closed_until.is_some_and(|until| now < until)
+        self.closed_until(now).is_some()
+    }
+
+    /// Until when it asked for peace, where that is not over.
+    pub(crate) fn closed_until(&self, now: Instant) -> Option<Instant> {
+        self.closed_until.filter(|until| now < *until)
     }
 }
 

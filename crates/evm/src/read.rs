@@ -212,7 +212,7 @@ impl Node {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WireHeader {
     pub(crate) number: U64,
-    hash: B256,
+    pub(crate) hash: B256,
     parent_hash: B256,
     pub(crate) timestamp: U64,
     #[serde(default)]

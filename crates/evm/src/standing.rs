@@ -36,7 +36,7 @@ const REASONS: [Reason; 5] =
     [Reason::Limited, Reason::Lagging, Reason::Failing, Reason::Lying, Reason::OtherChain];
 
 impl Reason {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Reason::Limited => "limited",
             Reason::Lagging => "lagging",

@@ -41,15 +41,17 @@ struct Answer<T> {
 }
 
 #[derive(Deserialize)]
-struct ErrorObject {
+pub(crate) struct ErrorObject {
     code: i64,
     #[serde(default)]
-    message: String,
+    pub(crate) message: String,
     #[serde(default)]
     data: Option<Value>,
 }
 
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -83,6 +85,22 @@ impl From<NodeError> for Failure {
     }
 }
 
+/// How a question is written, and its answer read.
+pub(crate) struct Form<T> {
+    pub(crate) write: fn(&str, &Value) -> Value,
+    pub(crate) read: fn(&[u8], StatusCode, &str) -> Result<T, NodeError>,
+}
+
+impl<T: DeserializeOwned> Form<T> {
+    /// One question, one answer.
+    pub(crate) fn single() -> Form<T> {
+        Form {
+            write: |method, params| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }),
+            read,
+        }
+    }
+}
+
 /// Asks once. The caller bounds the time; `limit` bounds the bytes.
 pub(crate) async fn ask<T: DeserializeOwned>(
     endpoint: &Endpoint,
@@ -90,8 +108,19 @@ pub(crate) async fn ask<T: DeserializeOwned>(
     params: &Value,
     limit: usize,
 ) -> Result<T, Failure> {
+    put(endpoint, method, params, limit, &Form::single()).await
+}
+
+/// The same in any form.
+pub(crate) async fn put<T>(
+    endpoint: &Endpoint,
+    method: &str,
+    params: &Value,
+    limit: usize,
+    form: &Form<T>,
+) -> Result<T, Failure> {
     let client = CLIENT.as_ref().map_err(|err| NodeError::Transport(err.clone()))?;
-    let question = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let question = (form.write)(method, params);
     let mut request = client.post(endpoint.url.clone()).json(&question);
     if let Some((name, value)) = &endpoint.header {
         request = request.header(name, value);
@@ -115,21 +144,34 @@ pub(crate) async fn ask<T: DeserializeOwned>(
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Err(Failure { error: of_status(status), retry_after });
     }
+    (form.read)(&body, status, method).map_err(|error| Failure { error, retry_after })
+}
+
+fn read<T: DeserializeOwned>(body: &[u8], status: StatusCode, method: &str) -> Result<T, NodeError> {
     // Some nodes put a proper answer behind a status of 400 or 500, so the body is heard first.
-    let error = match serde_json::from_slice::<Answer<T>>(&body) {
+    Err(match serde_json::from_slice::<Answer<T>>(body) {
         Ok(Answer { error: Some(error), .. }) => refused(error, status),
         Ok(Answer { result: Some(result), .. }) if status.is_success() => return Ok(result),
         // An error beside a result that is no answer to the question.
-        Err(_) if let Some(error) = error_in(&body) => refused(error, status),
+        Err(_) if let Some(error) = error_in(body) => refused(error, status),
         _ if !status.is_success() => of_status(status),
         Ok(_) => NodeError::Transport("the answer has neither result nor error".to_owned()),
-        Err(err) => NodeError::Transport(format!("a malformed answer to {method}: {err}")),
-    };
-    Err(Failure { error, retry_after })
+        Err(err) => malformed(method, &err),
+    })
 }
 
-fn of_status(status: StatusCode) -> NodeError {
+pub(crate) fn malformed(method: &str, err: &serde_json::Error) -> NodeError {
+    NodeError::Transport(format!("a malformed answer to {method}: {err}"))
+}
+
+pub(crate) fn of_status(status: StatusCode) -> NodeError {
     match status {
+        // In the words that questions for logs are refused with.
+        StatusCode::PAYLOAD_TOO_LARGE => NodeError::Rpc {
+            code: 413,
+            message: "the block range or the response size is too large".to_owned(),
+            revert_data: None,
+        },
         StatusCode::TOO_MANY_REQUESTS => {
             NodeError::Rpc { code: 429, message: "too many requests".to_owned(), revert_data: None }
         }
@@ -137,7 +179,7 @@ fn of_status(status: StatusCode) -> NodeError {
     }
 }
 
-fn error_in(body: &[u8]) -> Option<ErrorObject> {
+pub(crate) fn error_in(body: &[u8]) -> Option<ErrorObject> {
     serde_json::from_slice::<Answer<IgnoredAny>>(body).ok()?.error
 }
 
@@ -147,7 +189,7 @@ fn seconds_of(header: Option<&HeaderValue>) -> Option<Duration> {
 }
 
 /// What a door before the node says is the endpoint's own, whatever body it says it with; a node may say so of a call.
-fn refused(error: ErrorObject, status: StatusCode) -> NodeError {
+pub(crate) fn refused(error: ErrorObject, status: StatusCode) -> NodeError {
     let revert_data = error.data.as_ref().and_then(find_data);
     let message = error.message.chars().take(LONGEST_MESSAGE).collect();
     let told = NodeError::Rpc { code: error.code, message, revert_data };

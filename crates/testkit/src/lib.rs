@@ -10,6 +10,7 @@ mod eventually;
 mod liar;
 mod proxy;
 mod registry;
+mod soak;
 mod stores;
 
 pub use broker::{TEST_STEPS, Vhost, vhost, vhost_of, vhost_with};
@@ -20,6 +21,7 @@ pub use eventually::eventually;
 pub use liar::{Liar, Lie};
 pub use proxy::{Fault, Proxy};
 pub use registry::{Registry, RegistryDoor, registry, registry_at};
+pub use soak::{Soak, soak};
 pub use stores::{TestDb, database, mongo, redis};
 
 /// A process inside a test: operations on a free port; cancelling its `stopping()` ends it.

@@ -15,8 +15,8 @@ pub(crate) async fn enable_chain(
     endpoints: Vec<Endpoint>,
     expected_version: u64,
 ) -> Result<(Chain, i64), Error> {
-    if !endpoints.iter().any(|endpoint| endpoint.active) {
-        return Err(Error::field("endpoints", "one of them at least must be active"));
+    if !endpoints.iter().any(Endpoint::is_asked) {
+        return Err(Error::field("endpoints", "one of them at least must be active, and http or https"));
     }
     let known = chain_table::find(chain_id).ok_or(Error::ChainUnknown(chain_id))?;
     let mut change = Change::begin(db, expected_version).await?;

@@ -20,6 +20,11 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether the chain can be asked there now. A socket tells of new heads and is asked nothing.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.active && self.dialled().is_ok_and(|endpoint| !endpoint.is_socket())
+    }
+
     /// As the chain's client takes it.
     pub(crate) fn dialled(&self) -> Result<evm::Endpoint, evm::InvalidEndpoint> {
         let endpoint = evm::Endpoint::parse(&self.url, &self.auth_type, self.priority, self.weight)?;
@@ -67,11 +72,10 @@ pub(crate) fn endpoint_violations(endpoints: &[Endpoint]) -> Vec<Violation> {
         need(is_known, "auth_type", "must be none, url or header");
         // The message names no part of the URL.
         match endpoint.parse_url() {
-            Ok(url) if url.scheme().starts_with("http") => {
+            Ok(_) => {
                 let dialled = endpoint.dialled().map_err(|err| err.to_string());
                 need(dialled.is_ok(), "url", &dialled.err().unwrap_or_default());
             }
-            Ok(_) => {}
             Err(why) => need(false, "url", why),
         }
         need((1..=1000).contains(&endpoint.weight), "weight", "must be 1 to 1000");

@@ -38,7 +38,7 @@ impl Nodes {
         });
         // Not only a later one: a registry that was restored from a backup goes back.
         if known.stamp != Some(snapshot.stamp) {
-            // Others than http and https are for those who subscribe.
+            // Sockets are taken along and cost nothing here: they are opened for those who follow heads.
             let endpoints = snapshot.endpoints(chain_id).filter_map(|endpoint| endpoint.dialled().ok());
             known.node.update_endpoints(endpoints.collect());
             // What counts as a lag depends on it.

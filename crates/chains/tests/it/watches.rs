@@ -2,6 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
+use alloy::primitives::Bloom;
 use chains::{Chains, Lookup};
 use ids::ChainId;
 use proto::chainregistry::v1::{self as pb, chain_registry_service_client::ChainRegistryServiceClient};
@@ -63,6 +64,8 @@ async fn a_chain_is_known_with_all_that_is_needed_to_talk_to_it() {
     assert_eq!((chain.confirmations, chain.reorg_depth, chain.finality_blocks), (1, 64, 64));
     assert_eq!((chain.name.as_str(), chain.block_time), ("Anvil", Duration::from_secs(1)));
     let [endpoint] = chain.endpoints.as_slice() else { panic!("{:?}", chain.endpoints) };
+    let sockets: Vec<bool> = chain.node.health().iter().map(|health| health.is_socket).collect();
+    assert_eq!(sockets, [false, true], "the node has the socket, and nobody is handed it to ask");
     assert_eq!((endpoint.rate_limit, endpoint.header.is_some()), (25, true));
     assert!(!format!("{chain:?}").contains("s3cret"));
     let factories: Vec<&str> = chain.contracts_of("factory").map(|factory| factory.name.as_str()).collect();
@@ -94,6 +97,37 @@ async fn a_change_is_seen_and_the_node_is_kept_over_it() {
     assert!(!chains.get(id(OTHER)).await.unwrap().is_enabled, "what is on its way there is followed on");
     reaches(&chains, registry.remove(OTHER)).await;
     assert_eq!(chains.get(id(OTHER)).await.unwrap_err(), Lookup::Unknown);
+}
+
+#[tokio::test]
+async fn a_socket_that_the_registry_comes_to_know_wakes_and_a_feature_that_it_names_holds() {
+    let (certs, chain) = (testkit::certs(), testkit::chain().await);
+    let (registry, door) = testkit::registry(&certs);
+    registry.put(Registry::chain(LOCAL, &chain.url));
+    let (chains, _stop) = watch(&door, &certs);
+    let node = chains.get(id(LOCAL)).await.unwrap().node.clone();
+    let mut wakes = node.head_wakes();
+    assert!(!wakes.is_alive());
+    let all = vec![Registry::endpoint(&chain.url), Registry::endpoint(&chain.ws_url)];
+    reaches(&chains, registry.set_endpoints(LOCAL, all)).await;
+    let lives = async {
+        while !wakes.is_alive() {
+            wakes.changed().await;
+        }
+    };
+    tokio::time::timeout(WITHIN, lives).await.expect("the socket is listened to");
+    assert_eq!(node.block_number().await, Ok(0));
+
+    let (few, more) = (Bloom::with_last_byte(1), Bloom::with_last_byte(3));
+    assert!(!node.is_bloom_of(&few, &more));
+    for (features, holds) in
+        [(r#"{"logsOutsideBloom":true,"other":[7]}"#, true), ("[]", false), ("", false), ("{}", false)]
+    {
+        let version = registry.update(LOCAL, |chain| chain.features_json = features.into());
+        reaches(&chains, version).await;
+        assert_eq!(node.is_bloom_of(&few, &more), holds, "{features}");
+        assert!(!node.is_bloom_of(&more, &few), "{features}");
+    }
 }
 
 #[tokio::test]

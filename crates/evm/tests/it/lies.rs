@@ -16,26 +16,26 @@ const LIMITS: Limits =
     Limits { endpoint: Duration::from_millis(400), call: Duration::from_secs(3), answer_bytes: 8 << 20 };
 const BACK_WITHIN: Duration = Duration::from_secs(30);
 
-fn endpoint(url: &str, priority: i32) -> Endpoint {
+pub(crate) fn endpoint(url: &str, priority: i32) -> Endpoint {
     Endpoint::parse(url, "url", priority, 1).unwrap()
 }
 
-fn node(endpoints: Vec<Endpoint>) -> Node {
+pub(crate) fn node(endpoints: Vec<Endpoint>) -> Node {
     Node::new(ChainId::new(31337).unwrap(), endpoints).with_limits(LIMITS)
 }
 
 /// A liar that is asked first, an honest endpoint that is asked when it is left, and what is true.
-struct World {
-    chain: Chain,
-    deployed: Deployed,
-    liar: Liar,
-    honest: Liar,
-    node: Node,
-    truth: Node,
+pub(crate) struct World {
+    pub(crate) chain: Chain,
+    pub(crate) deployed: Deployed,
+    pub(crate) liar: Liar,
+    pub(crate) honest: Liar,
+    pub(crate) node: Node,
+    pub(crate) truth: Node,
 }
 
 impl World {
-    async fn start() -> World {
+    pub(crate) async fn start() -> World {
         let chain = testkit::chain().await;
         chain.mine(40).await;
         let deployed = chain.deploy_factory().await;
@@ -59,7 +59,7 @@ impl World {
     }
 
     /// Whether questions pass it by. Who looks after it asks it too, now and then, so one look is not enough.
-    async fn is_left(&self) -> bool {
+    pub(crate) async fn is_left(&self) -> bool {
         for _ in 0..5 {
             let before = self.liar.asked();
             let number = self.node.block_number().await.unwrap();
@@ -71,7 +71,7 @@ impl World {
         false
     }
 
-    async fn is_back(&self) {
+    pub(crate) async fn is_back(&self) {
         testkit::eventually(BACK_WITHIN, "it is asked again", async || (!self.is_left().await).then_some(()))
             .await;
     }
@@ -159,40 +159,6 @@ each! {
 }
 
 #[tokio::test]
-async fn one_that_leaves_logs_out_is_found_out_by_the_blooms_and_taken_back() {
-    let world = World::start().await;
-    let filter = Filter::new().from_block(0).to_block(world.deployed.block);
-    let all = world.truth.logs(&filter).await.unwrap();
-    let mut blocks = Vec::new();
-    for number in 0..=world.deployed.block {
-        blocks.push(BlockBloom::from(&world.truth.header_by_number(number).await.unwrap().unwrap()));
-    }
-    world.liar.set(Lie::MissingLogs);
-    assert_eq!(world.node.logs_of(&blocks).await.unwrap(), all);
-    assert!(!all.is_empty() && world.is_left().await);
-    world.liar.set(Lie::Honest);
-    world.is_back().await;
-    world.liar.set(Lie::MissingLogs);
-    let block = blocks.iter().find(|block| Some(block.hash) == all[0].block_hash).copied().unwrap();
-    let of_block = world.node.logs_of(&[block]).await.unwrap();
-    assert_eq!(of_block.first(), all.first());
-    assert!(world.is_left().await);
-}
-
-#[tokio::test]
-async fn a_range_that_does_not_fit_is_asked_again_block_by_block_and_leaves_nobody() {
-    let world = World::start().await;
-    let all = world.truth.logs(&Filter::new().from_block(0).to_block(world.deployed.block)).await.unwrap();
-    let mut blocks = Vec::new();
-    for number in 0..=world.deployed.block {
-        blocks.push(BlockBloom::from(&world.truth.header_by_number(number).await.unwrap().unwrap()));
-    }
-    world.liar.set(Lie::MissingInRanges);
-    assert_eq!(world.node.logs_of(&blocks).await.unwrap(), all);
-    assert!(!all.is_empty() && !world.is_left().await, "the chain may have moved: a range proves nothing");
-}
-
-#[tokio::test]
 async fn one_that_comes_to_serve_another_chain_is_left_within_seconds_and_taken_back() {
     let world = World::start().await;
     world.liar.set(Lie::OtherChain);
@@ -212,30 +178,6 @@ async fn a_head_that_stands_still_is_found_out_although_nobody_asks_the_other_on
         (world.node.block_number().await == Ok(head + 30)).then_some(())
     })
     .await;
-}
-
-#[tokio::test]
-async fn a_range_that_is_too_large_comes_back_and_leaves_nobody() {
-    let world = World::start().await;
-    world.liar.set(Lie::TooWide);
-    let refused = world.node.logs(&Filter::new().from_block(0).to_block(5)).await.unwrap_err();
-    assert!(matches!(refused, NodeError::Rpc { code: -32005, .. }), "{refused:?}");
-    assert!(!world.is_left().await);
-    assert_eq!(world.honest.asked(), 0);
-}
-
-#[tokio::test]
-async fn a_single_block_that_is_too_large_for_one_endpoint_is_asked_of_the_next() {
-    let world = World::start().await;
-    let all = world.truth.logs(&Filter::new().from_block(0).to_block(world.deployed.block)).await.unwrap();
-    let number = all[0].block_number.unwrap();
-    let block = world.truth.header_by_number(number).await.unwrap().unwrap();
-    let expected = world.truth.logs(&Filter::new().at_block_hash(block.hash)).await.unwrap();
-    world.liar.set(Lie::TooWide);
-    assert_eq!(world.node.logs(&Filter::new().at_block_hash(block.hash)).await.unwrap(), expected);
-    let one = Filter::new().from_block(block.number).to_block(block.number);
-    assert_eq!(world.node.logs(&one).await.unwrap(), expected);
-    assert!(!expected.is_empty() && !world.is_left().await);
 }
 
 #[tokio::test]

@@ -5,4 +5,7 @@ mod blame;
 mod failover;
 mod heads;
 mod lies;
+mod logs;
+mod many;
 mod reads;
+mod sockets;

@@ -24,7 +24,8 @@ async fn a_chain_of_the_table_is_known_and_off_until_it_is_given_an_endpoint() {
     let snapshot = operator.get_snapshot(pb::GetSnapshotRequest {}).await.unwrap().into_inner();
     assert!(snapshot.chains.is_empty(), "nobody dials what is in no use");
 
-    for endpoints in [vec![], vec![endpoint("https://rpc.example", 0, false)]] {
+    let socket = || endpoint("wss://rpc.example/k3y", 0, true);
+    for endpoints in [vec![], vec![endpoint("https://rpc.example", 0, false)], vec![socket()]] {
         let problem =
             Problem::from(&operator.enable_chain(enable("eip155:8453", endpoints)).await.unwrap_err());
         assert_eq!(problem.violations[0].path, "endpoints");
@@ -52,6 +53,15 @@ async fn a_chain_of_the_table_is_known_and_off_until_it_is_given_an_endpoint() {
     let again =
         operator.enable_chain(enable("eip155:8453", url())).await.unwrap().into_inner().chain.unwrap();
     assert_eq!(again, base, "the same again is no new version");
+    let with_socket = vec![url().remove(0), socket()];
+    let told = operator.enable_chain(enable("eip155:8453", with_socket.clone())).await.unwrap().into_inner();
+    assert_eq!(told.chain.unwrap().version, 2);
+    let snapshot = operator.get_snapshot(pb::GetSnapshotRequest {}).await.unwrap().into_inner();
+    assert_eq!(snapshot.chains[0].endpoints, with_socket, "whoever follows heads is told of it");
+    let of_header = pb::Endpoint { auth_type: "header".into(), ..socket() };
+    let wrong = enable("eip155:8453", vec![url().remove(0), of_header]);
+    let problem = Problem::from(&operator.enable_chain(wrong).await.unwrap_err());
+    assert_eq!(problem.violations[0].path, "endpoints[1].url", "its header is missing");
     rig.end().await;
 }
 
