@@ -193,10 +193,10 @@ where
 
     /// Handles one message and acknowledges it, whatever came of it.
     async fn attend(&self, delivery: Delivery) -> anyhow::Result<()> {
-        let received = Received::read(self.queue, &delivery);
-        let settlement = match &received.envelope {
-            Err(err) => Settlement::dead("undecodable", err.clone()),
-            Ok(envelope) if self.is_too_old(envelope) => {
+        let (received, envelope) = Received::read(self.queue, &delivery);
+        let settlement = match envelope {
+            Err(err) => Settlement::dead("undecodable", err),
+            Ok(envelope) if self.is_too_old(&envelope) => {
                 Settlement::dead("too_old", format!("published at {}", envelope.time.to_rfc3339()))
             }
             Ok(envelope) => {
@@ -211,7 +211,7 @@ where
                 if let Some(parent) = &envelope.traceparent {
                     launch::trace::continue_from(parent, &span);
                 }
-                let outcome = self.handle(envelope.clone()).instrument(span.clone()).await;
+                let outcome = self.handle(envelope).instrument(span.clone()).await;
                 span.in_scope(|| received.judge(outcome))
             }
         };

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    ops::Range,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -9,8 +10,9 @@ use std::{
 use events::Message;
 use futures::FutureExt;
 use lapin::{
-    BasicProperties, Channel, Confirmation, PublisherConfirm,
+    BasicProperties, Channel, Confirmation, ErrorKind, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
+    protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable, ShortString},
 };
 use tokio::{sync::Semaphore, time::Instant};
@@ -39,6 +41,9 @@ pub enum PublishError {
     /// The broker had it and refused it.
     #[error("the broker refused the message")]
     Refused,
+    /// The broker closed the channel over it: the exchange is not there or not ours, or the message is too large.
+    #[error("the broker rejects the message: {0}")]
+    Rejected(String),
     /// The exchange, the key or the id is longer than the protocol allows.
     #[error("a name is longer than 255 bytes")]
     TooLong,
@@ -55,6 +60,7 @@ impl PublishError {
         match self {
             PublishError::Unroutable => "unroutable",
             PublishError::Refused => "refused",
+            PublishError::Rejected(_) => "rejected",
             PublishError::TooLong => "too_long",
             PublishError::Unavailable(_) => "unavailable",
             PublishError::TimedOut => "timed_out",
@@ -143,13 +149,22 @@ impl Publisher {
         let whole = async {
             let _permit =
                 self.batches.acquire().await.map_err(|err| PublishError::Unavailable(err.to_string()))?;
-            let channel = self.channel().await?;
-            tokio::select! {
-                sent = batch.send(&channel, once_sent) => sent?,
-                () = ended(&channel) => return Err(PublishError::Unavailable("the connection is lost".to_owned())),
+            // A message that the broker rejects takes its channel with it, and what was unanswered on that. The rest is
+            // halved until the culprit stands alone.
+            let mut stretches: Vec<Range<usize>> = std::iter::once(0..parcels.len()).collect();
+            while let Some(stretch) = stretches.pop() {
+                let Err(broken) = self.send(&mut batch, stretch.clone(), &once_sent).await else { continue };
+                let Broken::Rejected { why, is_of_key } = broken else { return Err(broken.into()) };
+                let open: Vec<usize> = stretch.clone().filter(|at| batch.answers[*at].is_none()).collect();
+                match open[..] {
+                    [] => {}
+                    [culprit] => batch.reject(culprit, &why, is_of_key),
+                    [first, .., last] => {
+                        let middle = open[open.len() / 2];
+                        stretches.extend([middle..last + 1, first..middle]);
+                    }
+                }
             }
-            // Only a channel that has answered for everything is used again: nothing of this batch can come back on it.
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
             Ok(())
         };
         let broken = match tokio::time::timeout_at(deadline, whole).await {
@@ -163,6 +178,27 @@ impl Publisher {
             metrics::PUBLISHED.with_label_values(&[parcel.exchange.as_str(), label]).inc();
         }
         results
+    }
+
+    /// Sends those of a stretch that have no answer yet, on one channel.
+    async fn send(
+        &self,
+        batch: &mut Batch<'_>,
+        stretch: Range<usize>,
+        once_sent: &impl Fn(),
+    ) -> Result<(), Broken> {
+        let channel = self.channel().await?;
+        let sent = tokio::select! {
+            biased;
+            sent = batch.send(&channel, stretch, once_sent) => sent,
+            () = ended(&channel) => Err(PublishError::Unavailable("the connection is lost".to_owned()).into()),
+        };
+        // What was confirmed before the channel broke is not sent again.
+        batch.keep_answers();
+        sent?;
+        // Only a channel that has answered for everything is used again: nothing of this batch can come back on it.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
+        Ok(())
     }
 
     async fn channel(&self) -> Result<Channel, PublishError> {
@@ -182,6 +218,41 @@ impl Publisher {
 
 fn unavailable(err: lapin::Error) -> PublishError {
     PublishError::Unavailable(err.to_string())
+}
+
+/// Why a channel can be used no more.
+enum Broken {
+    /// The broker closed it over one of the messages.
+    Rejected {
+        why: String,
+        /// Whether it is the exchange or the key that is wrong, and so everything that has the same.
+        is_of_key: bool,
+    },
+    Otherwise(PublishError),
+}
+
+impl From<PublishError> for Broken {
+    fn from(err: PublishError) -> Broken {
+        Broken::Otherwise(err)
+    }
+}
+
+impl From<Broken> for PublishError {
+    fn from(broken: Broken) -> PublishError {
+        match broken {
+            Broken::Rejected { why, .. } => PublishError::Rejected(why),
+            Broken::Otherwise(err) => err,
+        }
+    }
+}
+
+impl From<lapin::Error> for Broken {
+    fn from(err: lapin::Error) -> Broken {
+        let ErrorKind::ProtocolError(said) = err.kind() else { return unavailable(err).into() };
+        let AMQPErrorKind::Soft(kind) = said.kind() else { return unavailable(err).into() };
+        let is_of_key = matches!(kind, AMQPSoftError::NOTFOUND | AMQPSoftError::ACCESSREFUSED);
+        Broken::Rejected { why: said.get_message().to_string(), is_of_key }
+    }
 }
 
 /// One batch on its way.
@@ -204,8 +275,18 @@ impl<'a> Batch<'a> {
         }
     }
 
-    async fn send(&mut self, channel: &Channel, once_sent: impl Fn()) -> Result<(), PublishError> {
-        for (at, parcel) in self.parcels.iter().enumerate() {
+    async fn send(
+        &mut self,
+        channel: &Channel,
+        stretch: Range<usize>,
+        once_sent: &impl Fn(),
+    ) -> Result<(), Broken> {
+        let mut closed = None;
+        for at in stretch {
+            if self.answers[at].is_some() {
+                continue;
+            }
+            let parcel = &self.parcels[at];
             if self.waiting.len() == WINDOW {
                 self.confirm().await?;
             }
@@ -219,21 +300,28 @@ impl<'a> Batch<'a> {
                 };
             let options = BasicPublishOptions { mandatory: true, immediate: false };
             let confirm = channel.basic_publish(exchange, key, options, &parcel.body, properties).await;
-            self.waiting.push_back((at, confirm.map_err(unavailable)?));
+            match confirm {
+                Ok(confirm) => self.waiting.push_back((at, confirm)),
+                Err(err) => {
+                    closed = Some(err);
+                    break;
+                }
+            }
         }
         once_sent();
+        // If the channel is closed, those who wait know why.
         while !self.waiting.is_empty() {
             self.confirm().await?;
         }
-        Ok(())
+        closed.map_or(Ok(()), |err| Err(err.into()))
     }
 
     /// Waits for the oldest message's confirmation. It leaves the window only with an answer, also when this is dropped.
-    async fn confirm(&mut self) -> Result<(), PublishError> {
+    async fn confirm(&mut self) -> Result<(), Broken> {
         let Some((at, confirm)) = self.waiting.front_mut() else { return Ok(()) };
         let (at, outcome) = (*at, confirm.await);
         self.waiting.pop_front();
-        self.record(at, outcome.map_err(unavailable)?);
+        self.record(at, outcome?);
         Ok(())
     }
 
@@ -251,13 +339,31 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn results(mut self, broken: Option<PublishError>) -> Vec<Result<(), PublishError>> {
-        // A later confirmation may carry what an earlier one is about, so all that have come are read.
+    /// The one that the broker closes channels over, and those that would fare the same.
+    fn reject(&mut self, culprit: usize, why: &str, is_of_key: bool) {
+        let is_like = |parcel: &Parcel| {
+            is_of_key
+                && parcel.exchange == self.parcels[culprit].exchange
+                && parcel.key == self.parcels[culprit].key
+        };
+        for (at, parcel) in self.parcels.iter().enumerate() {
+            if at == culprit || (self.answers[at].is_none() && is_like(parcel)) {
+                self.answers[at] = Some(Err(PublishError::Rejected(why.to_owned())));
+            }
+        }
+    }
+
+    /// A later confirmation may carry what an earlier one is about, so all that have come are read.
+    fn keep_answers(&mut self) {
         for (at, confirm) in std::mem::take(&mut self.waiting) {
             if let Some(Ok(confirmation)) = confirm.now_or_never() {
                 self.record(at, confirmation);
             }
         }
+    }
+
+    fn results(mut self, broken: Option<PublishError>) -> Vec<Result<(), PublishError>> {
+        self.keep_answers();
         let unanswered = broken.unwrap_or(PublishError::TimedOut);
         let came_back = |parcel: &Parcel| {
             self.returned.contains(&(parcel.exchange.clone(), parcel.key.clone(), parcel.id.clone()))

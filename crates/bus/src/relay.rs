@@ -16,6 +16,12 @@ use crate::{
 };
 
 const BATCH: i64 = 500;
+/// Of these in one batch, rows that were tried before: however many there are, they hold up none that is new.
+const AGAIN: i64 = 50;
+/// As the rows are stored; the bodies of one batch are in memory at once. A row that is larger goes alone.
+const BATCH_BYTES: i64 = 4 << 20;
+/// The same for rows that were tried before, beside the new ones and not instead of them.
+const AGAIN_BYTES: i64 = 512 << 10;
 /// Longer than a batch takes, except where the broker stalls; after it another relay takes the rows of one that died. Rows
 /// that two relays send at once are sent twice, which their consumers' inboxes know.
 const CLAIM_SECS: f64 = 10.0;
@@ -23,8 +29,8 @@ const POLL_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SWEEP_ROWS: i64 = 5_000;
-/// How long a row that no queue takes waits: trying it more often would only fill the log.
-const UNROUTABLE_AGAIN_SECS: f64 = 30.0;
+/// How long a row waits that no queue takes or the broker rejects: trying it more often would only fill the log.
+const LASTING_AGAIN_SECS: f64 = 30.0;
 const FAILED_AGAIN_SECS: f64 = 1.0;
 /// At a stop, what was just written still goes out, within this.
 const LAST_PASS: Duration = Duration::from_secs(5);
@@ -38,13 +44,21 @@ pub async fn relay(db: PgPool, bus: Bus, stopping: CancellationToken) -> anyhow:
         () = relay.look_after() => {}
     }
     let last = async {
-        while relay.pass().await? == BATCH as usize {}
+        while relay.pass().await? {}
         Ok::<_, sqlx::Error>(())
     };
     if relay.bus.publisher().link().is_up() {
         let _ = tokio::time::timeout(LAST_PASS, last).await;
     }
     Ok(())
+}
+
+/// A batch that is ours for a while.
+struct Claimed {
+    ids: Vec<i64>,
+    parcels: Vec<Parcel>,
+    /// Whether there were more rows than it holds.
+    is_more: bool,
 }
 
 struct Relay {
@@ -86,8 +100,8 @@ impl Relay {
                 return;
             }
             match self.pass().await {
-                Ok(sent) if sent == BATCH as usize => failures = 0,
-                Ok(_) => {
+                Ok(true) => failures = 0,
+                Ok(false) => {
                     failures = 0;
                     let woken = tokio::time::timeout(POLL_EVERY, self.woken.notified());
                     let _ = stopping.run_until_cancelled(woken).await;
@@ -101,11 +115,11 @@ impl Relay {
         }
     }
 
-    /// One batch; says how many rows were sent.
-    async fn pass(&self) -> Result<usize, sqlx::Error> {
-        let (ids, parcels) = self.claim().await?;
+    /// One batch; says whether there is more that can be sent now.
+    async fn pass(&self) -> Result<bool, sqlx::Error> {
+        let Claimed { ids, parcels, is_more } = claim(&self.db).await?;
         if ids.is_empty() {
-            return Ok(0);
+            return Ok(false);
         }
         let written = || launch::failpoint("relay.published_unconfirmed");
         let results = self.bus.publisher().publish(&parcels, written).await;
@@ -144,36 +158,8 @@ impl Relay {
             .await?;
         }
         failed.keep(&self.db).await?;
-        Ok(sent.len())
-    }
-
-    async fn claim(&self) -> Result<(Vec<i64>, Vec<Parcel>), sqlx::Error> {
-        let mut rows = sqlx::query(
-            "update outbox set claimed_until = now() + make_interval(secs => $2), attempts = attempts + 1
-             where id in (
-                 select id from outbox
-                 where sent_at is null and (claimed_until is null or claimed_until < now())
-                 order by id limit $1 for update skip locked
-             )
-             returning id, message_id, exchange, routing_key, body::text as body, body ->> 'traceparent' as traceparent",
-        )
-        .bind(BATCH)
-        .bind(CLAIM_SECS)
-        .fetch_all(&self.db)
-        .await?;
-        rows.sort_by_key(|row| row.get::<i64, _>("id"));
-        let parcel = |row: &sqlx::postgres::PgRow| Parcel {
-            exchange: row.get("exchange"),
-            key: row.get("routing_key"),
-            id: row.get("message_id"),
-            body: row.get::<String, _>("body").into_bytes(),
-            headers: row
-                .get::<Option<String>, _>("traceparent")
-                .map(|parent| ("traceparent", parent))
-                .into_iter()
-                .collect(),
-        };
-        Ok((rows.iter().map(|row| row.get("id")).collect(), rows.iter().map(parcel).collect()))
+        // Where the broker takes nothing, the rest waits with those that it did not take.
+        Ok(is_more && (!sent.is_empty() || failed.are_lasting()))
     }
 
     /// Keeps the gauges current and the tables small.
@@ -227,6 +213,59 @@ impl Relay {
     }
 }
 
+/// Takes rows for a while. New rows are taken in the order of their ids, so a row that was tried before stands below them:
+/// where there are more new ones than a batch holds, nobody looks above these for one, and a long backlog is not walked.
+async fn claim(db: &PgPool) -> Result<Claimed, sqlx::Error> {
+    let mut rows = sqlx::query(
+        "with fresh as materialized (
+             select id, pg_column_size(body)::bigint as bytes, false as is_again from outbox
+             where sent_at is null and claimed_until is null
+             order by id limit $1 for update skip locked
+         ), again as materialized (
+             select id, pg_column_size(body)::bigint as bytes, true as is_again from outbox
+             where sent_at is null and claimed_until < now()
+                 and id < (select case when count(*) < $1 then 9223372036854775807 else max(id) end from fresh)
+             order by id limit $2 for update skip locked
+         ), open as (select * from fresh union all select * from again), chosen as (
+             select id from (
+                 select id, is_again, (sum(bytes) over (partition by is_again order by id))::bigint - bytes as before
+                 from open) as summed
+             where before < case when is_again then $5 else $3 end
+         )
+         update outbox set claimed_until = now() + make_interval(secs => $4), attempts = attempts + 1
+         where id = any (array(select id from chosen))
+         returning id, message_id, exchange, routing_key, body::text as body, body ->> 'traceparent' as traceparent,
+             (select count(*) from fresh) as fresh, (select count(*) from again) as again",
+    )
+    .bind(BATCH)
+    .bind(AGAIN)
+    .bind(BATCH_BYTES)
+    .bind(CLAIM_SECS)
+    .bind(AGAIN_BYTES)
+    .fetch_all(db)
+    .await?;
+    let (fresh, again) = rows.first().map_or((0, 0), |row| (row.get("fresh"), row.get("again")));
+    let is_cut = (rows.len() as i64) < fresh + again;
+    let is_more = is_cut || fresh == BATCH || again == AGAIN;
+    rows.sort_by_key(|row| row.get::<i64, _>("id"));
+    let parcel = |row: &sqlx::postgres::PgRow| Parcel {
+        exchange: row.get("exchange"),
+        key: row.get("routing_key"),
+        id: row.get("message_id"),
+        body: row.get::<String, _>("body").into_bytes(),
+        headers: row
+            .get::<Option<String>, _>("traceparent")
+            .map(|parent| ("traceparent", parent))
+            .into_iter()
+            .collect(),
+    };
+    Ok(Claimed {
+        ids: rows.iter().map(|row| row.get("id")).collect(),
+        parcels: rows.iter().map(parcel).collect(),
+        is_more,
+    })
+}
+
 /// Rows that were not sent, with the reason and the time after which they are tried again.
 #[derive(Default)]
 struct Failed {
@@ -236,11 +275,17 @@ struct Failed {
 }
 
 impl Failed {
+    /// Whether each of them fails by itself, which says nothing of other messages.
+    fn are_lasting(&self) -> bool {
+        self.again_secs.iter().all(|secs| *secs == LASTING_AGAIN_SECS)
+    }
+
     fn push(&mut self, id: i64, err: &PublishError) {
-        let is_lasting = matches!(err, PublishError::Unroutable | PublishError::TooLong);
+        let is_lasting =
+            matches!(err, PublishError::Unroutable | PublishError::TooLong | PublishError::Rejected(_));
         self.ids.push(id);
         self.errors.push(err.to_string());
-        self.again_secs.push(if is_lasting { UNROUTABLE_AGAIN_SECS } else { FAILED_AGAIN_SECS });
+        self.again_secs.push(if is_lasting { LASTING_AGAIN_SECS } else { FAILED_AGAIN_SECS });
     }
 
     async fn keep(&self, db: &PgPool) -> Result<(), sqlx::Error> {
@@ -260,3 +305,7 @@ impl Failed {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "relay_tests.rs"]
+mod tests;

@@ -32,8 +32,6 @@ pub(crate) const REDRIVEN: &str = "x-redriven";
 pub(crate) struct Received<'a> {
     queue: &'static Queue,
     delivery: &'a Delivery,
-    /// The envelope, or why there is none.
-    pub(crate) envelope: Result<Envelope, String>,
     /// How many attempts have failed before this one.
     pub(crate) attempt: usize,
 }
@@ -83,10 +81,14 @@ impl Settlement {
 }
 
 impl<'a> Received<'a> {
-    pub(crate) fn read(queue: &'static Queue, delivery: &'a Delivery) -> Received<'a> {
+    /// With the envelope, or why there is none.
+    pub(crate) fn read(
+        queue: &'static Queue,
+        delivery: &'a Delivery,
+    ) -> (Received<'a>, Result<Envelope, String>) {
         let attempt = header(delivery, ATTEMPT).and_then(|text| text.parse().ok()).unwrap_or(0);
         let envelope = serde_json::from_slice(&delivery.data).map_err(|err| err.to_string());
-        Received { queue, delivery, envelope, attempt }
+        (Received { queue, delivery, attempt }, envelope)
     }
 
     /// From the handler's word to what is to be done; logs a failure, once.
@@ -220,7 +222,7 @@ mod tests {
     fn four_more_attempts_and_then_the_dead_queue() {
         for attempt in 0..4 {
             let delivery = delivery(attempt, "{}");
-            let received = Received::read(&QUEUE, &delivery);
+            let (received, _) = Received::read(&QUEUE, &delivery);
             let settlement = received.judge(Err(Failure::Retry(anyhow!("down").context("cannot apply"))));
             let parcels = received.parcels(&settlement);
             assert_eq!(parcels[0].key, format!("catalog.mints.created.retry.{}", attempt + 1));
@@ -229,7 +231,7 @@ mod tests {
             assert!(!parcels[0].headers.iter().any(|(name, _)| *name == "x-death"));
         }
         let delivery = delivery(4, "{}");
-        let received = Received::read(&QUEUE, &delivery);
+        let (received, _) = Received::read(&QUEUE, &delivery);
         let parcels = received.parcels(&received.judge(Err(Failure::Retry(anyhow!("down")))));
         assert_eq!(parcels[0].key, "catalog.mints.created.dead");
         assert!(parcels[0].headers.contains(&(REASON, "attempts_exhausted".to_owned())));
@@ -240,7 +242,7 @@ mod tests {
         let gone = || anyhow::Error::from(sqlx::Error::PoolTimedOut).context("the database failed");
         for failure in [Failure::Away(anyhow!("Redis is away")), Failure::Retry(gone())] {
             let delivery = delivery(4, "{}");
-            let received = Received::read(&QUEUE, &delivery);
+            let (received, _) = Received::read(&QUEUE, &delivery);
             let parcels = received.parcels(&received.judge(Err(failure)));
             assert_eq!(parcels[0].key, "catalog.mints.created.retry.1");
             assert!(parcels[0].headers.contains(&(ATTEMPT, "4".to_owned())));
@@ -251,7 +253,7 @@ mod tests {
     fn a_bad_element_goes_alone_and_keeps_fields_that_nobody_here_knows() {
         let delivery =
             delivery(0, r#"{"id":"e","later":1,"data":{"block":7,"events":[{"a":0},{"a":1},{"a":2}]}}"#);
-        let received = Received::read(&QUEUE, &delivery);
+        let (received, _) = Received::read(&QUEUE, &delivery);
         let bad = DeadElement { index: 1, reason: "malformed", error: "no b".to_owned() };
         let absent = DeadElement { index: 9, reason: "malformed", error: "no b".to_owned() };
         let parcels = received.parcels(&received.judge(Ok(Handled { dead: vec![bad, absent] })));

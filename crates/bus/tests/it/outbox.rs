@@ -76,6 +76,51 @@ async fn what_no_queue_takes_stays_with_its_reason_and_holds_up_nothing() {
 }
 
 #[tokio::test]
+async fn however_many_rows_no_queue_takes_a_new_one_is_sent_at_once() {
+    let (db, vhost, stop) = (testkit::database(&MIGRATOR).await, testkit::vhost().await, Stop::new());
+    let mut messages: Vec<_> = (0..1_200)
+        .map(|n| message(&format!("lost{n:04}"), exchange::INTENTS_DOMAIN, "nobody.listens"))
+        .collect();
+    messages.push(message("rejected", "no.such.exchange", "upserted.x"));
+    put(&db.pool, &messages).await;
+    tokio::spawn(outbox::relay(db.pool.clone(), open(&vhost), stop.token()));
+    testkit::eventually(SOON, "each was tried", async || {
+        (count(&db.pool, "select count(*) from outbox where last_error is not null").await == 1_201)
+            .then_some(())
+    })
+    .await;
+    // All of them are due once more, and all of them are older than what comes now.
+    sqlx::query("update outbox set claimed_until = now() - interval '1 second'")
+        .execute(&db.pool)
+        .await
+        .unwrap();
+    put(&db.pool, &numbered(700)).await;
+    testkit::eventually(SOON, "what can be sent is sent", async || {
+        (unsent(&db.pool).await == 1_201).then_some(())
+    })
+    .await;
+    let before = "select count(*) from outbox where sent_at is null and attempts > 1";
+    let again = count(&db.pool, before).await;
+    assert!(again < 1_201, "all of the old ones were tried before the new ones were sent");
+}
+
+#[tokio::test]
+async fn large_bodies_go_out_in_smaller_batches_and_all_of_them_go() {
+    let (db, vhost, stop) = (testkit::database(&MIGRATOR).await, testkit::vhost().await, Stop::new());
+    let mut messages = numbered(30);
+    for (n, message) in messages.iter_mut().enumerate() {
+        // Nothing that a compressor could make small.
+        let text: String = (0..20_000).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
+        message.envelope.data = serde_json::json!({ "n": n, "text": text });
+    }
+    put(&db.pool, &messages).await;
+    tokio::spawn(outbox::relay(db.pool.clone(), open(&vhost), stop.token()));
+    all_sent(&db.pool).await;
+    let (_connection, channel) = channel(&vhost).await;
+    assert_eq!(ids(&drain(&channel, SUBS_INTENTS_UPSERTED.name).await).len(), 30);
+}
+
+#[tokio::test]
 async fn a_message_that_travels_twice_has_its_effect_once() {
     let (db, vhost, stop) = (testkit::database(&MIGRATOR).await, testkit::vhost().await, Stop::new());
     sqlx::query("create table effects (event_id text not null)").execute(&db.pool).await.unwrap();
