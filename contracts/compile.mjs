@@ -19,10 +19,16 @@ const VENDORED = {
 };
 // By file: what only tests deploy.
 const TRIALS = {
+  "test/Foreign": ["RangeERC721A", "SoladyERC1155", "SoladyERC721"],
   "test/Hostile": ["HostileDirty", "HostileEmpty", "HostileFactory", "HostileHuge", "HostileLarge", "HostileLong",
     "HostileLoop", "HostileRevert", "HostileRightAligned", "HostileShort", "HostileTrue", "YesToAll"],
   "test/OwnedWallet": ["OwnedWallet", "OwnedWalletFactory"],
   "test/Trading": ["LoopingToken", "PickyRoyalty", "StubbornERC20"],
+};
+// By file: contracts of packages, as they were published, that only tests deploy. OpenZeppelin 4.9 is MIT.
+const PUBLISHED = {
+  "openzeppelin-4/token/ERC1155/presets/ERC1155PresetMinterPauser": ["ERC1155PresetMinterPauser"],
+  "openzeppelin-4/token/ERC721/presets/ERC721PresetMinterPauserAutoId": ["ERC721PresetMinterPauserAutoId"],
 };
 const SETTINGS = {
   optimizer: { enabled: true, runs: 200 },
@@ -40,7 +46,9 @@ function compile() {
   if (!solc.version().startsWith(`${COMPILER}+`)) throw new Error(`solc is ${solc.version()}, not ${COMPILER}`);
   const names = solidity("src").concat(solidity("src/test").map((name) => `test/${name}`));
   const sources = Object.fromEntries(names.map((name) => [`src/${name}`, { content: read(`src/${name}`) }]));
-  const input = JSON.stringify({ language: "Solidity", sources, settings: SETTINGS });
+  const published = Object.keys(PUBLISHED).map((file) => `${file}.sol`);
+  const asked = { ...sources, ...Object.fromEntries(published.map((path) => [path, { content: read(`node_modules/${path}`) }])) };
+  const input = JSON.stringify({ language: "Solidity", sources: asked, settings: SETTINGS });
   const found = (path) => {
     try {
       return { contents: read(path.startsWith("src/") ? path : join("node_modules", path)) };
@@ -57,6 +65,9 @@ function compile() {
   const wanted = CONTRACTS.map((name) => [`src/${name}.sol`, name, `${name}.json`]);
   for (const [file, trials] of Object.entries(TRIALS)) {
     for (const name of trials) wanted.push([`src/${file}.sol`, name, `test/${name}.json`]);
+  }
+  for (const [file, names] of Object.entries(PUBLISHED)) {
+    for (const name of names) wanted.push([`${file}.sol`, name, `test/${name}.json`]);
   }
   for (const [source, name, path] of wanted) {
     const { abi, evm } = output.contracts[source][name];
