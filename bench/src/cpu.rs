@@ -79,6 +79,19 @@ fn stat(line: &str) -> Option<Stat> {
     Some(Stat { parent: fields.get(1)?.parse().ok()?, ticks })
 }
 
+/// What each process of the fleet has used so far.
+pub(crate) fn now() -> anyhow::Result<Used> {
+    Processes::of(&crate::variable::run_folder()?)?.used()
+}
+
+/// The most memory that a process ever had, in MiB.
+pub(crate) fn peak_mib(pid: i32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib / 1024.0)
+}
+
 /// The CPU time of this thread so far; finer than a tick.
 pub(crate) fn of_this_thread() -> anyhow::Result<Duration> {
     let text = fs::read_to_string("/proc/thread-self/schedstat")?;

@@ -1,10 +1,7 @@
 //! Sign-ins per CPU-second: the real programs end to end, what each of them takes, what the recovery of the signature is
 //! of it, and the peers' check beside it in the same run.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, ensure};
@@ -16,6 +13,7 @@ use crate::{
     peer::{self, Checked},
     recovery,
     table::Table,
+    variable::{run_folder, variable},
 };
 
 /// Those a sign-in goes through, and those where its facts end up.
@@ -55,7 +53,7 @@ struct Round {
 pub(crate) async fn logins(wish: &Wish) -> anyhow::Result<()> {
     ensure!(wish.clients > 0 && wish.rounds > 0 && wish.accounts >= wish.clients, "too few of something");
     let gateway = Gateway::at(variable("VITRINE_GRAPHQL_URL")?)?;
-    let processes = Processes::of(&PathBuf::from(variable("VITRINE_RUN")?))?;
+    let processes = Processes::of(&run_folder()?)?;
     let signers: Vec<PrivateKeySigner> = (0..wish.accounts).map(|_| PrivateKeySigner::random()).collect();
 
     let first = round(&gateway, &processes, &signers, wish.accounts, wish.clients).await?;
@@ -69,10 +67,6 @@ pub(crate) async fn logins(wish: &Wish) -> anyhow::Result<()> {
     let best = rounds.iter().min_by_key(|round| all_of(round)).context("there was a round")?;
     print!("{}", table(wish, &first, best, &peers)?);
     Ok(())
-}
-
-fn variable(name: &str) -> anyhow::Result<String> {
-    std::env::var(name).with_context(|| format!("{name} is not set: run `cargo xtask bench logins`"))
 }
 
 async fn round(

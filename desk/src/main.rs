@@ -1,4 +1,4 @@
-//! **desk** is the operator's tool: certificates, topology, the local chain's contracts, dead letters, roles,
+//! **desk** is the operator's tool: certificates, topology, the local chain's contracts, dead letters, the indexer, roles,
 //! suspensions, signing keys and sessions, and a proof that the whole fleet works. `cargo xtask` runs it with the
 //! variables of `.vitrine/run/env`.
 
@@ -6,6 +6,7 @@ mod certs;
 mod deploy;
 mod dlq;
 mod frontend;
+mod index;
 mod keys;
 mod mint;
 mod operator;
@@ -49,6 +50,8 @@ enum Command {
     Demo(Demo),
     /// Looks at dead messages, puts them back, or drops them.
     Dlq(dlq::Arguments),
+    /// The indexer: how far chains are read, what was read, and work over ranges of blocks.
+    Index(index::Arguments),
     /// Gives or takes away a role: `role grant --account 0x... admin` makes the first admin.
     Role(role::Arguments),
     /// Suspends a user, which ends their sessions; with `--lift` lets them in again.
@@ -105,9 +108,58 @@ async fn main() -> anyhow::Result<()> {
         Command::Proof(fleet) => proof::proof(&fleet).await,
         Command::Demo(Demo { what: DemoKind::Mint { count, fleet } }) => mint::demo(&fleet, count).await,
         Command::Dlq(arguments) => dlq::run(&arguments).await,
+        Command::Index(arguments) => index::run(&arguments).await,
         Command::Role(arguments) => role::run(&arguments).await,
         Command::Suspend(arguments) => suspend::run(&arguments).await,
         Command::Keys(arguments) => keys::run(&arguments).await,
         Command::Sessions(arguments) => sessions::run(&arguments).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn a_line_says_all_that_its_work_needs_or_is_refused() {
+        Arguments::command().debug_assert();
+        let parses = |line: &str| {
+            let words = ["desk", "index"].into_iter().chain(line.split_whitespace());
+            Arguments::try_parse_from(words).is_ok()
+        };
+        for line in [
+            "status --watch",
+            "status --chain eip155:1",
+            "--chain eip155:1 status",
+            "events --tx 0x12",
+            "events --from 1 --to 9 --contract 0x1 --event Transfer --removed --json",
+            "probe 0x1",
+            "register 0x1 --from-block 5 --standard ERC721 --name it",
+            "backfill 0x1 --from 1",
+            "replay --from 1 --to 2 --dry-run",
+            "rewind --from 5 --dry-run",
+            "rewind --from 5 --yes",
+            "verify --detach",
+            "jobs --count 5",
+            "job 7 --watch",
+            "cancel 7",
+        ] {
+            assert!(parses(line), "{line}");
+        }
+        for line in [
+            "events",
+            "events --from 1",
+            "events --tx 0x1 --from 1 --to 2",
+            "rewind --from 5",
+            "rewind --from 5 --yes --dry-run",
+            "rewind --yes",
+            "register 0x1 --standard ERC777",
+            "jobs --count 101",
+            "job",
+        ] {
+            assert!(!parses(line), "{line}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! **gateway** is the one door for frontends: a GraphQL schema over the services, by HTTP and by WebSocket.
 //!
 //! | door in  | `http.rs`: `/graphql`; `twins`: `/auth/…`; `websocket.rs`: `graphql-transport-ws`           |
-//! | door out | every service, by gRPC; subs-worker's delivery log                                          |
+//! | door out | every service, by gRPC; subs-worker's delivery log; the indexer's checkpoints                |
 //! | owns     | nothing: it decides nothing that a service should decide                                    |
 //! | promises | a service that is down costs its own fields only; each client sees each event once          |
 
 mod accept;
+mod checkpoints;
 mod config;
 mod cookies;
 mod cursor;
@@ -70,7 +71,9 @@ pub async fn serve(
     process.task("keys", keys::follow(keys.clone(), stopping.clone()));
     process.task("live", live::follow(live.clone(), stopping.clone()));
     process.task("revocations", revoked::follow(revoked, peers.clone(), live.clone(), stopping.clone()));
-    let schema = schema::build(&config, peers.clone(), live);
+    let checkpoints = checkpoints::Checkpoints::new();
+    process.task("checkpoints", checkpoints::follow(checkpoints.clone(), peers.clone(), stopping.clone()));
+    let schema = schema::build(&config, peers.clone(), live, checkpoints);
     let door = http::Door::new(&config, schema, viewers, keys, peers, stopping);
     process.task("http", http::serve(listener, door));
     process.run().await

@@ -20,6 +20,7 @@ pub mod rehearse;
 pub mod run_tests;
 pub mod secrets;
 pub mod services;
+pub mod soak;
 pub mod sockets;
 pub mod status;
 pub mod stores;

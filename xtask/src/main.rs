@@ -7,9 +7,10 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use xtask::check::{cargo, phase};
 use xtask::fleet::{Fleet, Profile};
+use xtask::soak::{Seeds, Soaked};
 use xtask::trial_stores::{Trial, as_lines};
 use xtask::{
-    bench, check, interrupt, preflight, prepare_queries, rehearse, repository, run_tests, status, up,
+    bench, check, interrupt, preflight, prepare_queries, rehearse, repository, run_tests, soak, status, up,
 };
 
 /// Everything this repository can do, each by one command.
@@ -79,6 +80,12 @@ enum Ask {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// The indexer: `index status|events|probe|register|backfill|replay|rewind|verify|jobs|job|cancel`
+    #[command(disable_help_flag = true)]
+    Index {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Roles of users: `role grant --account <address> admin` makes the first admin
     #[command(disable_help_flag = true)]
     Role {
@@ -113,13 +120,30 @@ enum Ask {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Measure a fleet of its own against named peers and limits: `bench logins`
+    /// Measure a fleet of its own against named peers and limits: `bench logins`, `bench indexer`
     Bench {
         /// Which programs are measured; figures of `dev` mean nothing
         #[arg(long, value_enum, default_value = "release")]
         profile: Profile,
+        /// Take the programs as they were built last
+        #[arg(long)]
+        no_build: bool,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,
+    },
+    /// Random stories with many seeds against what they must come to: `soak indexer --seeds 20`
+    Soak {
+        #[arg(value_enum)]
+        what: Soaked,
+        /// How many seeds
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+        seeds: u64,
+        /// The first of them; a failure names its seed
+        #[arg(long, default_value_t = 1)]
+        first: u64,
+        /// How much happens in each story
+        #[arg(long, default_value_t = 60)]
+        steps: u64,
     },
     /// Run `.ci/run` in a fresh clone of the last commit; leaves the result in `.git/rehearsed`
     Rehearse,
@@ -159,6 +183,7 @@ fn run(command: Ask) -> Result<()> {
         Ask::Proof { arguments } => desk("proof", &arguments),
         Ask::Dlq { arguments } => desk("dlq", &arguments),
         Ask::Certs { arguments } => desk("certs", &arguments),
+        Ask::Index { arguments } => desk("index", &arguments),
         Ask::Role { arguments } => desk("role", &arguments),
         Ask::Suspend { arguments } => desk("suspend", &arguments),
         Ask::Keys { arguments } => desk("keys", &arguments),
@@ -166,7 +191,8 @@ fn run(command: Ask) -> Result<()> {
         Ask::Check => check::check(),
         Ask::Test { no_install, arguments } => run_tests::run_tests(&arguments, !no_install),
         Ask::Rehearse => rehearse::rehearse(),
-        Ask::Bench { profile, arguments } => bench::bench(profile, &arguments),
+        Ask::Bench { profile, no_build, arguments } => bench::bench(profile, !no_build, &arguments),
+        Ask::Soak { what, seeds, first, steps } => soak::soak(what, Seeds { first, count: seeds, steps }),
         Ask::Sqlx => prepare_queries::prepare_queries(),
         Ask::Stores { stop } => stores(stop),
     }

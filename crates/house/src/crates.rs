@@ -102,6 +102,8 @@ fn allowed(from: &Member) -> &'static [&'static str] {
         "bus" => &["ids", "amounts", "events", "launch"],
         "rpc" => &["proto"],
         "testkit" | "desk" => &["ids", "amounts", "abi", "proto", "events", "rpc", "bus", "evm", "launch"],
+        // It brings stores and fleets up as the launcher does, and asks services as an operator would.
+        "bench" => &["proto", "rpc", "xtask"],
         "gateway" => &["ids", "amounts", "proto", "events", "rpc", "launch"],
         _ if from.is_service() => {
             &["ids", "amounts", "abi", "proto", "events", "rpc", "bus", "evm", "chains", "launch"]

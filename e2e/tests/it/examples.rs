@@ -289,6 +289,11 @@ const EXAMPLES: &[Example] = &[
         ..PLAIN
     },
     Example {
+        field: "Subscription.indexStatus",
+        query: "subscription { it: indexStatus(chainId: \"eip155:31337\") { indexedBlock lagSeconds } }",
+        ..PLAIN
+    },
+    Example {
         field: "Subscription.viewerEvent",
         query: "subscription { it: viewerEvent { __typename } }",
         ..PLAIN

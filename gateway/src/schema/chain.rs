@@ -7,10 +7,10 @@ use proto::{
 };
 
 use super::{
+    index_status::IndexStatus,
     node,
     scalar::{
-        Address, BigInt, ChainId, ChainNumber, DateTime, Hex, Uri, moment, moment_of, ours, ours_or_none,
-        text,
+        Address, BigInt, ChainId, ChainNumber, DateTime, Uri, moment, moment_of, ours, ours_or_none, text,
     },
 };
 use crate::{error::failed, loaders::Loaders, peers::Peers};
@@ -69,23 +69,6 @@ pub(crate) struct GasPolicy {
     last_observed_base_fee_gwei: Option<String>,
     /// When the policy was last changed.
     updated_at: DateTime,
-}
-
-/// How far a chain is read.
-#[derive(SimpleObject, Clone)]
-pub(crate) struct IndexStatus {
-    /// The newest block that the node told of.
-    head_block: BigInt,
-    /// The newest block whose events are stored.
-    indexed_block: BigInt,
-    /// Its hash.
-    indexed_block_hash: Hex,
-    /// Its time.
-    indexed_block_timestamp: DateTime,
-    /// How many blocks are missing.
-    lag_blocks: i32,
-    /// Whether the head is followed.
-    is_live: bool,
 }
 
 #[Object]
@@ -164,7 +147,7 @@ impl Chain {
         let asked = ListCheckpointsRequest { chain_id: self.0.chain_id.clone() };
         let peers = context.data_unchecked::<Peers>();
         match peers.indexer.clone().list_checkpoints(asked).await {
-            Ok(answer) => answer.into_inner().checkpoints.pop().map(|checkpoint| index_status(&checkpoint)),
+            Ok(answer) => answer.into_inner().checkpoints.pop().as_ref().and_then(IndexStatus::of),
             Err(status) => Some(Err(failed(&status))),
         }
     }
@@ -211,20 +194,6 @@ fn gas_policy(policy: &pb::GasPolicy) -> GasPolicy {
         last_observed_base_fee_gwei: text(&policy.last_observed_base_fee_gwei),
         updated_at: moment_of(policy.update_time.as_ref()),
     }
-}
-
-fn index_status(checkpoint: &proto::indexer::v1::Checkpoint) -> Result<IndexStatus> {
-    let head = checkpoint.head.as_ref().map_or(0, |head| head.number);
-    let indexed = checkpoint.indexed.clone().unwrap_or_default();
-    let hash = if indexed.hash.is_empty() { Hex(vec![0; 32]) } else { ours(&indexed.hash)? };
-    Ok(IndexStatus {
-        head_block: BigInt(amounts::U256::from(head)),
-        indexed_block: BigInt(amounts::U256::from(indexed.number)),
-        indexed_block_hash: hash,
-        indexed_block_timestamp: moment_of(indexed.time.as_ref()),
-        lag_blocks: i32::try_from(head.saturating_sub(indexed.number)).unwrap_or(i32::MAX),
-        is_live: checkpoint.live,
-    })
 }
 
 #[derive(Default)]

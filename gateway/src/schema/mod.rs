@@ -15,6 +15,9 @@ mod follow;
 mod guard;
 #[cfg(test)]
 mod guard_tests;
+mod index_status;
+#[cfg(test)]
+mod index_status_tests;
 mod intent;
 mod intent_status;
 mod live;
@@ -53,7 +56,7 @@ mod wallet_activity;
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
 
 pub(crate) use crate::visitor::Visitor;
-use crate::{Config, live::Live, peers::Peers};
+use crate::{Config, checkpoints::Checkpoints, live::Live, peers::Peers};
 
 /// The schema that both doors execute.
 pub(crate) type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
@@ -96,7 +99,11 @@ pub(crate) struct Mutation(
 
 /// Everything that can be watched.
 #[derive(MergedSubscription, Default)]
-pub(crate) struct Subscription(intent_status::IntentSubscription, live::LiveSubscription);
+pub(crate) struct Subscription(
+    intent_status::IntentSubscription,
+    live::LiveSubscription,
+    index_status::IndexSubscription,
+);
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
@@ -105,12 +112,13 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 }
 
 /// The schema over the real services.
-pub(crate) fn build(config: &Config, peers: Peers, live: Live) -> Schema {
+pub(crate) fn build(config: &Config, peers: Peers, live: Live, checkpoints: Checkpoints) -> Schema {
     let limits = config.limits;
     let mut builder = builder()
         .data(peers)
         .data(live.seal().clone())
         .data(live)
+        .data(checkpoints)
         .limit_depth(limits.depth)
         .limit_complexity(limits.complexity)
         .limit_directives(limits.directives);

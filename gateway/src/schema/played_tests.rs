@@ -7,6 +7,7 @@ use std::{
 
 use async_graphql::{Request, Response};
 use axum::{Router, body::Bytes, extract::State};
+use futures::StreamExt;
 use http::{HeaderMap, HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
 use ids::{SessionId, UserId};
@@ -15,6 +16,8 @@ use proto::chainregistry::v1 as registry;
 use rpc::Identity;
 use serde_json::Value;
 use testkit::Certs;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
 
@@ -27,19 +30,26 @@ pub(super) type Answers = BTreeMap<&'static str, Result<Vec<u8>, Status>>;
 struct Played {
     answers: Arc<Answers>,
     calls: Arc<Mutex<Vec<(String, Bytes)>>>,
+    /// The lines to those who watch checkpoints.
+    watchers: Arc<Mutex<Vec<mpsc::Sender<Bytes>>>>,
 }
 
 async fn play(State(played): State<Played>, uri: Uri, asked: Bytes) -> axum::response::Response {
     let name = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
+    if name == "WatchCheckpoints" {
+        let (line, heard) = mpsc::channel(16);
+        played.watchers.lock().unwrap().push(line);
+        let body = ReceiverStream::new(heard).map(Ok::<_, std::convert::Infallible>);
+        let body = axum::body::Body::from_stream(body);
+        return http::Response::builder().header("content-type", "application/grpc").body(body).unwrap();
+    }
     let answer = played.answers.get(name.as_str()).cloned();
     played.calls.lock().unwrap().push((name.clone(), asked.slice(asked.len().min(5)..)));
     match answer.unwrap_or_else(|| Err(Status::internal(format!("{name} is not played")))) {
         Ok(message) => {
-            let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-            let framed = [&[0][..], &length, &message].concat();
             let mut trailers = HeaderMap::new();
             trailers.insert("grpc-status", HeaderValue::from_static("0"));
-            let body = Full::new(Bytes::from(framed)).with_trailers(async { Some(Ok(trailers)) });
+            let body = Full::new(framed(&message)).with_trailers(async { Some(Ok(trailers)) });
             let body = axum::body::Body::new(body);
             http::Response::builder().header("content-type", "application/grpc").body(body).unwrap()
         }
@@ -47,10 +57,15 @@ async fn play(State(played): State<Played>, uri: Uri, asked: Bytes) -> axum::res
     }
 }
 
+fn framed(message: &[u8]) -> Bytes {
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    [&[0][..], &length, message].concat().into()
+}
+
 /// Services that are played, and the gateway's schema over them.
 pub(super) struct Fleet {
     played: Played,
-    peers: Peers,
+    pub(super) peers: Peers,
     _certs: Certs,
     _stop: DropGuard,
 }
@@ -60,7 +75,7 @@ impl Fleet {
         let played = Played { answers: answers.into(), ..Played::default() };
         let (certs, stop) = (testkit::certs(), CancellationToken::new());
         let mut urls = Vec::new();
-        for name in ["user", "wallet", "orchestrator", "catalog", "chain-registry"] {
+        for name in ["user", "wallet", "orchestrator", "catalog", "chain-registry", "indexer"] {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             urls.push(format!("https://{}", listener.local_addr().unwrap()));
             let identity = Identity::load(&certs.settings_for(name)).unwrap();
@@ -76,7 +91,7 @@ impl Fleet {
             media: nowhere.clone(),
             chain_registry: urls[4].parse().unwrap(),
             catalog: urls[3].parse().unwrap(),
-            indexer: nowhere.clone(),
+            indexer: urls[5].parse().unwrap(),
             subs_worker: nowhere,
         };
         let identity = Identity::load(&certs.settings_for("gateway")).unwrap();
@@ -104,6 +119,26 @@ impl Fleet {
         let answer = self.ask(query, viewer).await;
         assert!(answer.errors.is_empty(), "{query}: {:?}", answer.errors);
         answer.data.into_json().unwrap()
+    }
+
+    /// How many watch checkpoints.
+    pub(super) fn watchers(&self) -> usize {
+        let mut watchers = self.played.watchers.lock().unwrap();
+        watchers.retain(|line| !line.is_closed());
+        watchers.len()
+    }
+
+    /// Tells everybody who watches checkpoints.
+    pub(super) async fn tell(&self, message: &impl Message) {
+        let lines = self.played.watchers.lock().unwrap().clone();
+        for line in lines {
+            line.send(framed(&message.encode_to_vec())).await.unwrap();
+        }
+    }
+
+    /// The indexer goes away for a moment.
+    pub(super) fn cut(&self) {
+        self.played.watchers.lock().unwrap().clear();
     }
 
     /// The calls since this was last asked, by name.

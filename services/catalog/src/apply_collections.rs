@@ -10,12 +10,12 @@ use crate::{
     error::Error,
     model::{Aspect, Entry, Kind, Picture, Told},
     record::{Flip, record},
-    store::{collections, ledger, metadata},
+    store::{self, collections, ledger, metadata},
     tell::{self, Cause},
 };
 
 pub(crate) async fn apply_collections(db: &PgPool, entries: &[Entry], cause: &Cause) -> Result<(), Error> {
-    let mut tx = db.begin().await?;
+    let mut tx = store::begin(db).await?;
     let recorded = record(&mut tx, entries).await?;
     if recorded.flips.is_empty() {
         tx.commit().await?;

@@ -17,9 +17,10 @@ use crate::{
     model::{Entry, Kind},
     record::{Flip, record},
     store::{
+        self,
         collections::{self, Shift},
         metadata, tokens,
-        tokens::{Gain, Sums, Touched},
+        tokens::{Change, Gain, Touched},
     },
     tell::{self, Cause},
 };
@@ -27,7 +28,10 @@ use crate::{
 type Holdings = BTreeMap<(Uuid, Address), BigDecimal>;
 
 pub(crate) async fn apply_moves(db: &PgPool, entries: &[Entry], cause: &Cause) -> Result<(), Error> {
-    let mut tx = db.begin().await?;
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut tx = store::begin(db).await?;
     let recorded = record(&mut tx, entries).await?;
     if !recorded.flips.is_empty() {
         let is_live = |id: &Uuid| recorded.statuses.get(id).is_some_and(|status| status == "LIVE");
@@ -41,8 +45,8 @@ pub(crate) async fn apply_moves(db: &PgPool, entries: &[Entry], cause: &Cause) -
 
 /// What moving tokens did.
 pub(crate) struct Applied {
-    /// The tokens as they were; a new one is absent.
-    pub(crate) before: HashMap<Uuid, Sums>,
+    /// Each token as it was and as it is.
+    pub(crate) tokens: HashMap<Uuid, Change>,
     /// The collections whose supply changed and that people see.
     pub(crate) told: Vec<Uuid>,
 }
@@ -53,11 +57,16 @@ async fn move_tokens(
     is_live: impl Fn(&Uuid) -> bool,
 ) -> Result<Applied, Error> {
     let (touched, gains) = tally(flips);
-    let ids: Vec<Uuid> = touched.iter().map(|token| token.id).collect();
-    let before = by_id(tokens::list_sums(conn, &ids).await?);
-    tokens::upsert(conn, &touched).await?;
-    let after = by_id(tokens::list_sums(conn, &ids).await?);
-    tokens::update_balances(conn, &gains).await?;
+    let Some(Flip { entry, .. }) = flips.last() else {
+        return Ok(Applied { tokens: HashMap::new(), told: Vec::new() });
+    };
+    // A message is of one block, and so is all that it takes back.
+    let block = (entry.block_number, entry.mark.block_hash);
+    let changes = tokens::upsert(conn, &touched, entry.mark.chain_id, block).await?;
+    let changes: HashMap<Uuid, Change> = changes.into_iter().map(|change| (change.id, change)).collect();
+    if !gains.is_empty() {
+        tokens::update_balances(conn, &gains, entry.mark.chain_id).await?;
+    }
 
     let mut shifts: BTreeMap<Uuid, Shift> = BTreeMap::new();
     let mut holdings = Holdings::new();
@@ -65,10 +74,9 @@ async fn move_tokens(
         *holdings.entry((gain.token.collection_id, gain.owner)).or_default() += &gain.quantity;
     }
     for token in &touched {
-        let shift = shifts.entry(token.collection_id).or_default();
-        // The flips are in the order of the chain, and so are the blocks of what they touched last.
-        shift.block = shift.block.max((token.block_number, Some(token.block_hash)));
-        for (sums, sign) in [(before.get(&token.id), -1), (after.get(&token.id), 1)] {
+        let shift = shifts.entry(token.collection_id).or_insert_with(|| Shift::at(block));
+        let Some(change) = changes.get(&token.id) else { continue };
+        for (sums, sign) in [(change.before.as_ref(), -1), (Some(&change.after), 1)] {
             let Some(sums) = sums else { continue };
             shift.supply += &sums.supply * BigDecimal::from(sign);
             shift.items += i64::from(sums.is_item) * i64::from(sign);
@@ -82,19 +90,28 @@ async fn move_tokens(
     for (id, shift) in &mut shifts {
         shift.is_told = shift.supply != zero && is_live(id);
     }
-    let shifts: Vec<(Uuid, Shift)> = shifts.into_iter().collect();
-    collections::update_supplies(conn, &shifts).await?;
-    collections::update_stats(conn, &shifts).await?;
-
-    let is_new = |token: &&Touched| {
-        before.get(&token.id).is_none_or(|sums| sums.is_removed)
-            && after.get(&token.id).is_some_and(|sums| !sums.is_removed)
-    };
-    let new =
-        touched.iter().filter(is_new).map(|t| (t.id, t.collection_id, t.number.clone())).collect::<Vec<_>>();
-    metadata::request_tokens(conn, &new).await?;
     let told = shifts.iter().filter(|(_, shift)| shift.is_told).map(|(id, _)| *id).collect();
-    Ok(Applied { before, told })
+    // Where tokens only changed hands, the supply is what it was.
+    let supplies: Vec<(Uuid, Shift)> =
+        shifts.iter().filter(|(_, shift)| shift.supply != zero).map(|(id, s)| (*id, s.clone())).collect();
+    if !supplies.is_empty() {
+        collections::update_supplies(conn, &supplies).await?;
+    }
+    let stats: Vec<(Uuid, Shift)> =
+        shifts.into_iter().filter(|(_, shift)| shift.items != 0 || shift.owners != 0).collect();
+    if !stats.is_empty() {
+        collections::update_stats(conn, &stats).await?;
+    }
+
+    let new: Vec<_> = touched
+        .iter()
+        .filter(|token| changes.get(&token.id).is_some_and(Change::is_new))
+        .map(|token| (token.id, token.collection_id, token.number.clone()))
+        .collect();
+    if !new.is_empty() {
+        metadata::request_tokens(conn, &new).await?;
+    }
+    Ok(Applied { tokens: changes, told })
 }
 
 /// Adds to what accounts hold, and counts who became or ceased to be an owner.
@@ -106,6 +123,9 @@ async fn hold(
     let zero = BigDecimal::default();
     let changed: Vec<((Uuid, Address), BigDecimal)> =
         holdings.iter().filter(|(_, gain)| **gain != zero).map(|(key, gain)| (*key, gain.clone())).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
     for (key, now) in tokens::update_holders(conn, &changed).await? {
         let Some(gain) = holdings.get(&key) else { continue };
         let (is_owner, was_owner) = (now > zero, &now - gain > zero);
@@ -123,14 +143,12 @@ fn tally(flips: &[Flip]) -> (Vec<Touched>, Vec<Gain>) {
         let token = touched.entry(moved.token_row_id).or_insert_with(|| Touched {
             id: moved.token_row_id,
             collection_id,
-            chain_id: entry.mark.chain_id,
             contract: entry.contract,
             number: amounts::to_decimal(moved.token_id.number()),
             minted: BigDecimal::default(),
-            block_number: entry.block_number,
-            block_hash: entry.mark.block_hash,
+            has_mint: false,
         });
-        (token.block_number, token.block_hash) = (entry.block_number, entry.mark.block_hash);
+        token.has_mint |= entry.kind == Kind::Minted;
         if moved.standard == Standard::Erc721 {
             continue;
         }
@@ -155,8 +173,4 @@ fn tally(flips: &[Flip]) -> (Vec<Touched>, Vec<Gain>) {
         })
         .collect();
     (touched.into_values().collect(), gains)
-}
-
-fn by_id(sums: Vec<Sums>) -> HashMap<Uuid, Sums> {
-    sums.into_iter().map(|sums| (sums.id, sums)).collect()
 }

@@ -7,6 +7,7 @@ use events::{
     chain::Block,
     collections::{CollectionCreated, CollectionUpdated},
     mints::{MetadataChanged, TokenBurned, TokenMinted, TokenMoved, TokenTransferred},
+    orders::{CounterIncremented, OrderCancelled, OrderFilled, OrderValidated, PaymentChanged},
     topology,
     wallets::ApprovalChanged,
 };
@@ -19,6 +20,7 @@ use crate::{
     apply_collections::apply_collections,
     apply_metadata::apply_metadata,
     apply_moves::apply_moves,
+    apply_ranges::{Range, Unfit, apply_ranges, within_bounds},
     model::{Aspect, Entry, Kind, Origin, collection_row, without_nul},
     record_only::record_only,
     tell::Cause,
@@ -48,21 +50,10 @@ pub async fn apply(db: &PgPool, envelope: &Envelope, catching_up: TimeDelta) -> 
     } else if kind == <ChainBatch<CollectionUpdated>>::TYPE {
         read.each(&batch, updated);
         apply_collections(db, &read.entries, &cause).await?;
-    } else if kind == <ChainBatch<TokenMinted>>::TYPE {
-        read.each(&batch, |origin, event: &ChainEvent<TokenMinted>, _| {
-            moving(origin, Kind::Minted, event, &event.fact.0)
-        });
+    } else if let Some(kind) = move_kind(kind) {
+        read.moves(&batch, kind);
         apply_moves(db, &read.entries, &cause).await?;
-    } else if kind == <ChainBatch<TokenTransferred>>::TYPE {
-        read.each(&batch, |origin, event: &ChainEvent<TokenTransferred>, _| {
-            moving(origin, Kind::Transferred, event, &event.fact.0)
-        });
-        apply_moves(db, &read.entries, &cause).await?;
-    } else if kind == <ChainBatch<TokenBurned>>::TYPE {
-        read.each(&batch, |origin, event: &ChainEvent<TokenBurned>, _| {
-            moving(origin, Kind::Burned, event, &event.fact.0)
-        });
-        apply_moves(db, &read.entries, &cause).await?;
+        apply_ranges(db, &read.ranges, &cause).await?;
     } else if kind == <ChainBatch<MetadataChanged>>::TYPE {
         read.each(&batch, |origin, event: &ChainEvent<MetadataChanged>, raw| Entry {
             collection_id: Some(collection_row(origin.chain_id, event.contract)),
@@ -84,27 +75,44 @@ pub async fn apply(db: &PgPool, envelope: &Envelope, catching_up: TimeDelta) -> 
     Ok(Handled { dead: read.dead })
 }
 
-/// What all messages of a chain share; the elements are read one by one, so that a bad one spoils no other.
+/// What all messages of a chain share.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Batch {
+struct Head {
     chain_id: ChainId,
     block: Block,
     generation: u32,
     removed: bool,
     #[serde(default)]
     fork_block: Option<u64>,
-    events: Vec<Value>,
 }
 
-impl Batch {
-    fn read(envelope: &Envelope) -> Result<Batch, Failure> {
+/// The elements are read one by one where they lie, so that a bad one spoils no other and none is copied.
+struct Batch<'a> {
+    head: Head,
+    events: &'a [Value],
+}
+
+impl Batch<'_> {
+    fn read(envelope: &Envelope) -> Result<Batch<'_>, Failure> {
         let malformed = |why: String| NotThisFact::Malformed { expected: "a chain's batch", why };
-        let batch = Batch::deserialize(&envelope.data).map_err(|err| malformed(err.to_string()))?;
-        if i64::try_from(batch.block.number).is_err() {
+        let head = Head::deserialize(&envelope.data).map_err(|err| malformed(err.to_string()))?;
+        if i64::try_from(head.block.number).is_err() {
             return Err(malformed("block.number is beyond 2^63".to_owned()).into());
         }
-        Ok(batch)
+        let events = envelope.data.get("events").and_then(Value::as_array);
+        let events = events.ok_or_else(|| malformed("events is no list".to_owned()))?;
+        Ok(Batch { head, events })
+    }
+
+    fn origin(&self) -> Origin {
+        Origin {
+            chain_id: self.head.chain_id,
+            block: self.head.block.clone(),
+            generation: self.head.generation,
+            removed: self.head.removed,
+            fork_block: self.head.fork_block,
+        }
     }
 }
 
@@ -112,22 +120,17 @@ impl Batch {
 #[derive(Default)]
 struct Elements {
     entries: Vec<Entry>,
+    ranges: Vec<Range>,
     dead: Vec<DeadElement>,
 }
 
 impl Elements {
     fn each<E: DeserializeOwned>(
         &mut self,
-        batch: &Batch,
+        batch: &Batch<'_>,
         entry: impl Fn(&Origin, &ChainEvent<E>, &Value) -> Entry,
     ) {
-        let origin = Origin {
-            chain_id: batch.chain_id,
-            block: batch.block.clone(),
-            generation: batch.generation,
-            removed: batch.removed,
-            fork_block: batch.fork_block,
-        };
+        let origin = batch.origin();
         for (index, raw) in batch.events.iter().enumerate() {
             match ChainEvent::<E>::deserialize(raw) {
                 Ok(event) => self.entries.push(entry(&origin, &event, raw)),
@@ -137,6 +140,39 @@ impl Elements {
             }
         }
     }
+
+    /// The three kinds of moves have one shape; a range of tokens is set apart.
+    fn moves(&mut self, batch: &Batch<'_>, kind: Kind) {
+        let (origin, mut ranges) = (batch.origin(), Vec::new());
+        for (index, raw) in batch.events.iter().enumerate() {
+            let event = match ChainEvent::<TokenMoved>::deserialize(raw) {
+                Ok(event) => event,
+                Err(err) => {
+                    let error = err.to_string();
+                    self.dead.push(DeadElement { index, reason: "malformed", error });
+                    continue;
+                }
+            };
+            let entry = Entry {
+                collection_id: Some(collection_row(origin.chain_id, event.contract)),
+                ..Entry::new(&origin, kind, &event)
+            };
+            match event.fact.last_token_id {
+                None => self.entries.push(entry.moving(&event.fact)),
+                Some(last) => match Range::new(entry, &event.fact, last) {
+                    Ok(range) => ranges.push((index, range)),
+                    Err(unfit) => self.dead.push(dead(index, &unfit)),
+                },
+            }
+        }
+        let (within, beyond) = within_bounds(ranges);
+        self.ranges = within;
+        self.dead.extend(beyond.iter().map(|(index, unfit)| dead(*index, unfit)));
+    }
+}
+
+fn dead(index: usize, unfit: &Unfit) -> DeadElement {
+    DeadElement { index, reason: unfit.reason(), error: unfit.to_string() }
 }
 
 fn created(origin: &Origin, event: &ChainEvent<CollectionCreated>, raw: &Value) -> Entry {
@@ -155,22 +191,32 @@ fn updated(origin: &Origin, event: &ChainEvent<CollectionUpdated>, raw: &Value) 
     }
 }
 
-fn moving<E>(origin: &Origin, kind: Kind, event: &ChainEvent<E>, moved: &TokenMoved) -> Entry {
-    Entry {
-        collection_id: Some(collection_row(origin.chain_id, event.contract)),
-        ..Entry::new(origin, kind, event).moving(moved)
-    }
-}
-
 /// An entry whose element is kept as it came.
 fn kept<E>(origin: &Origin, kind: Kind, event: &ChainEvent<E>, raw: &Value) -> Entry {
     Entry { fact: Some(without_nul(raw.clone())), ..Entry::new(origin, kind, event) }
 }
 
-/// The facts about orders join `events` with the market; until then only their verb is known here.
-fn order_kind(kind: &str) -> Option<Kind> {
-    let verb = kind.strip_prefix("vitrine.orders.")?.strip_suffix(".v1")?;
-    [Kind::Validated, Kind::Fulfilled, Kind::Cancelled, Kind::Counter, Kind::Payment]
-        .into_iter()
-        .find(|known| known.as_str() == verb)
+fn move_kind(kind: &str) -> Option<Kind> {
+    match kind {
+        <ChainBatch<TokenMinted>>::TYPE => Some(Kind::Minted),
+        <ChainBatch<TokenTransferred>>::TYPE => Some(Kind::Transferred),
+        <ChainBatch<TokenBurned>>::TYPE => Some(Kind::Burned),
+        _ => None,
+    }
 }
+
+/// What an exchange tells is kept as it came, whatever it says.
+fn order_kind(kind: &str) -> Option<Kind> {
+    match kind {
+        <ChainBatch<OrderValidated>>::TYPE => Some(Kind::Validated),
+        <ChainBatch<OrderFilled>>::TYPE => Some(Kind::Fulfilled),
+        <ChainBatch<OrderCancelled>>::TYPE => Some(Kind::Cancelled),
+        <ChainBatch<CounterIncremented>>::TYPE => Some(Kind::Counter),
+        <ChainBatch<PaymentChanged>>::TYPE => Some(Kind::Payment),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "consumer_tests.rs"]
+mod tests;

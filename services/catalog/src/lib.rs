@@ -9,6 +9,7 @@
 mod apply_collections;
 mod apply_metadata;
 mod apply_moves;
+mod apply_ranges;
 mod audit;
 mod config;
 mod consumer;

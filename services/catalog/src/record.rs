@@ -40,16 +40,15 @@ pub(crate) async fn record(conn: &mut PgConnection, entries: &[Entry]) -> Result
     launch::failpoint("consumer.inbox_inserted");
 
     // An element that is twice in the message is one event.
-    let mut new: HashMap<(Mark, i64, bool), bool> =
-        inserted.iter().map(|row| ((row.mark, row.generation, row.removed), row.stands)).collect();
+    let mut new: HashMap<(Mark, i64, bool), &ledger::Inserted> =
+        inserted.iter().map(|row| ((row.mark, row.generation, row.removed), row)).collect();
     let (mut flips, mut outranking) = (Vec::new(), Vec::new());
     for (entry, decides) in entries.iter().zip(decides) {
-        let Some(stands) = new.remove(&(entry.mark, entry.generation, entry.removed)) else { continue };
-        if stands {
+        let Some(row) = new.remove(&(entry.mark, entry.generation, entry.removed)) else { continue };
+        if row.stands {
             flips.push(Flip { stands: true, entry: entry.clone() });
         }
-        // The lowest rank outranks nothing.
-        if decides && entry.rank() > (0, false) {
+        if decides && row.outranks {
             outranking.push(entry);
         }
     }
@@ -84,13 +83,17 @@ async fn lock(conn: &mut PgConnection, entries: &[Entry]) -> Result<HashMap<Uuid
     }
     let ids: Vec<Uuid> = contracts.keys().copied().collect();
     let contracts: Vec<Contract> = contracts.into_values().collect();
-    // A pending row may be removed between the two statements; a second round finds the hidden one.
-    for _ in 0..3 {
-        collections::insert_unknown(conn, &contracts).await?;
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // Nearly always all of them are known. A pending row may be removed between the two statements of a round; the next
+    // round finds the hidden one.
+    for _ in 0..4 {
         let statuses = collections::lock_all(conn, &ids).await?;
         if statuses.len() == ids.len() {
             return Ok(statuses);
         }
+        collections::insert_unknown(conn, &contracts).await?;
     }
     Err(Error::Changed)
 }

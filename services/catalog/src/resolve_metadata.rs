@@ -32,6 +32,9 @@ const LEASE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
 /// How long a job waits when media itself cannot be asked: that says nothing about the document.
 const MEDIA_IS_DOWN: Duration = Duration::from_secs(15);
+/// While media cannot be reached, one job in so much time tries whether it is back: thousands of them would each dial in
+/// vain, and each be written down twice.
+const AWAY_PAUSE: Duration = Duration::from_secs(2);
 const MOST_ATTEMPTS: i32 = 12;
 
 /// Resolves what is due until told to stop; what has begun is finished.
@@ -42,10 +45,17 @@ pub(crate) async fn resolve(
     stopping: CancellationToken,
 ) -> anyhow::Result<()> {
     let slots = Arc::new(Semaphore::new(in_flight.max(1)));
-    let mut running = JoinSet::new();
+    let mut running: JoinSet<Asked> = JoinSet::new();
+    let mut is_away = false;
     while !stopping.is_cancelled() {
-        while running.try_join_next().is_some() {}
-        let free = i64::try_from(slots.available_permits()).unwrap_or(1);
+        while let Some(asked) = running.try_join_next() {
+            // The last one to have asked knows best.
+            is_away = matches!(asked, Ok(Asked::InVain));
+        }
+        if is_away && stopping.run_until_cancelled(tokio::time::sleep(AWAY_PAUSE)).await.is_none() {
+            break;
+        }
+        let free = if is_away { 1 } else { i64::try_from(slots.available_permits()).unwrap_or(1) };
         let jobs = match metadata::claim(&db, free, LEASE).await {
             Ok(jobs) => jobs,
             Err(err) => {
@@ -58,11 +68,13 @@ pub(crate) async fn resolve(
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return Ok(()) };
             let (db, media) = (db.clone(), media.clone());
             running.spawn(async move {
-                if let Err(err) = resolve_one(&db, media, &job).await {
+                let asked = resolve_one(&db, media, &job).await.unwrap_or_else(|err| {
                     // The lease runs out and the job falls due again.
                     tracing::warn!(metadata.id = %job.id, error = %err, "metadata was not stored");
-                }
+                    Asked::Answered
+                });
                 drop(slot);
+                asked
             });
         }
         if is_idle {
@@ -82,11 +94,19 @@ pub(crate) async fn resolve(
     Ok(())
 }
 
+/// What became of a question to media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Answered,
+    /// Nobody was there to answer.
+    InVain,
+}
+
 async fn resolve_one(
     db: &PgPool,
     mut media: MediaServiceClient<rpc::Channel>,
     job: &Job,
-) -> Result<(), Error> {
+) -> Result<Asked, Error> {
     let account = AccountId::new(ChainId::try_from(job.chain_id)?, job.contract);
     let mut request = Request::new(ResolveMetadataRequest {
         contract_account_id: account.to_lower(),
@@ -99,14 +119,18 @@ async fn resolve_one(
         Err(_) => Err(Status::deadline_exceeded("media did not answer in time")),
     };
     match answer {
-        Ok(found) if found.status == "READY" => store_found(db, job, found).await,
-        Ok(missing) => store_failure(db, job, &missing.error_code).await,
+        Ok(found) if found.status == "READY" => store_found(db, job, found).await?,
+        Ok(missing) => store_failure(db, job, &missing.error_code).await?,
         Err(status) => {
             let error_class = Some(unasked(&status));
             let end = End { state: "DUE", error_class, next_try_in: MEDIA_IS_DOWN, is_counted: false };
-            Ok(metadata::finish(&mut *db.acquire().await?, job, &end).await?)
+            metadata::finish(&mut *db.acquire().await?, job, &end).await?;
+            if status.code() == tonic::Code::Unavailable {
+                return Ok(Asked::InVain);
+            }
         }
     }
+    Ok(Asked::Answered)
 }
 
 /// Why media could not be asked, as a word for counting.

@@ -13,3 +13,11 @@ pub(crate) mod orders;
 pub(crate) mod owners;
 pub(crate) mod reads;
 pub(crate) mod tokens;
+
+use sqlx::{PgPool, PgTransaction};
+
+/// Begins to apply events. All that is asked then is looked up by key; but a plan that was made while the tables were
+/// small would read them from end to end, and is kept while a chain catches up into them.
+pub(crate) async fn begin(db: &PgPool) -> Result<PgTransaction<'static>, sqlx::Error> {
+    db.begin_with("begin; set local enable_seqscan = off").await
+}

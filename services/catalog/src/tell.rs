@@ -8,7 +8,7 @@ use events::{
     collections::{self as facts, CollectionCreated, CollectionUpserted},
     mints::{self, ActivityAdded, TokenUpserted, TokensUpserted},
 };
-use ids::{ActivityId, ChainId, CollectionId, Hash32, TxHash};
+use ids::{ActivityId, CollectionId, Hash32, TxHash};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -22,11 +22,16 @@ use crate::{
 };
 
 /// The message that is being applied.
+#[derive(Debug, Clone)]
 pub(crate) struct Cause {
     /// Its id.
     pub(crate) id: String,
     /// Blocks older than this belong to a chain that is catching up.
     pub(crate) old_before: DateTime<Utc>,
+    /// The piece of the message's work, where it is done in several: what each of them tells has an id of its own.
+    pub(crate) piece: Option<String>,
+    /// Whether one log moved so many tokens that they are told of together.
+    pub(crate) is_of_many: bool,
 }
 
 impl Cause {
@@ -35,12 +40,25 @@ impl Cause {
         Cause {
             id: id.to_owned(),
             old_before: Utc::now().checked_sub_signed(catching_up).unwrap_or(DateTime::<Utc>::MIN_UTC),
+            piece: None,
+            is_of_many: false,
         }
+    }
+
+    /// A piece of a range of tokens.
+    pub(crate) fn piece(&self, piece: String, is_of_many: bool) -> Cause {
+        Cause { piece: Some(piece), is_of_many, ..self.clone() }
+    }
+
+    /// Whether these events are told of together, and not token by token.
+    fn coalesces(&self, flips: &[&Flip]) -> bool {
+        self.is_of_many || flips.iter().all(|flip| flip.entry.block_time < self.old_before)
     }
 }
 
-/// What moves led to: one message a token at the head, one a collection while the chain catches up, and one for each
-/// collection whose supply changed. A token that a reorganisation took back is always told of by itself.
+/// What moves led to: one message a token at the head, one a collection while the chain catches up or where one log moved
+/// very many, and one for each collection whose supply changed. A token that a reorganisation took back is told of by
+/// itself, but for those of such a log.
 pub(crate) async fn moves(
     conn: &mut PgConnection,
     flips: &[Flip],
@@ -53,22 +71,36 @@ pub(crate) async fn moves(
             by_token.entry(moved.token_row_id).or_default().push(flip);
         }
     }
+    let mut coalesced: BTreeMap<Uuid, TokensUpserted> = BTreeMap::new();
+    by_token.retain(|id, flips| {
+        let is_alone =
+            applied.tokens.get(id).is_some_and(|token| token.after.is_removed && !cause.is_of_many);
+        if !is_alone && cause.coalesces(flips) {
+            add(&mut coalesced, flips);
+            return false;
+        }
+        true
+    });
     let ids: Vec<Uuid> = by_token.keys().copied().collect();
     let mut messages = Vec::new();
-    let mut coalesced: BTreeMap<Uuid, TokensUpserted> = BTreeMap::new();
-    for token in store::tokens::list_by_ids(&mut *conn, &ids).await? {
+    // While a chain catches up there are none, and then nothing is asked.
+    let alone =
+        if ids.is_empty() { Vec::new() } else { store::tokens::list_by_ids(&mut *conn, &ids).await? };
+    for token in alone {
         let Some(flips) = by_token.get(&token.id) else { continue };
-        if !token.is_removed && flips.iter().all(|flip| flip.entry.block_time < cause.old_before) {
-            add(&mut coalesced, &token, flips)?;
-            continue;
-        }
         let fact = TokenUpserted {
-            owner_before: applied.before.get(&token.id).and_then(|before| before.owner),
+            owner_before: applied.tokens.get(&token.id).and_then(|token| token.before.as_ref()?.owner),
             ..token_upserted(&token, flips)?
         };
         messages.push(mints::upserted(&fact).caused_by(&cause.id));
     }
-    messages.extend(coalesced.values().map(|fact| mints::upserted_batch(fact, &cause.id)));
+    messages.extend(coalesced.values().map(|fact| match &cause.piece {
+        Some(piece) => mints::upserted_batch(fact, &format!("{}/{piece}", cause.id)).caused_by(&cause.id),
+        None => mints::upserted_batch(fact, &cause.id),
+    }));
+    if applied.told.is_empty() {
+        return Ok(messages);
+    }
     for collection in store::collections::list_by_ids(&mut *conn, &applied.told).await? {
         // No transactions: what an intent waits for is its tokens, and they are told of by themselves.
         let fact = collection_upserted(&collection, vec!["supply".to_owned()])?;
@@ -145,24 +177,25 @@ fn collection_upserted(collection: &Collection, changed: Vec<String>) -> Result<
     })
 }
 
-fn add(coalesced: &mut BTreeMap<Uuid, TokensUpserted>, token: &Token, flips: &[&Flip]) -> Result<(), Error> {
-    let (chain_id, token_id) = (ChainId::try_from(token.chain_id)?, token.token_number.parse()?);
-    let fact = coalesced.entry(token.collection_id).or_insert_with(|| TokensUpserted {
-        collection_id: CollectionId(token.collection_id),
-        chain_id,
-        contract: token.contract,
+/// A token joins what is told of its collection at once.
+fn add(coalesced: &mut BTreeMap<Uuid, TokensUpserted>, flips: &[&Flip]) {
+    let Some(Flip { entry, .. }) = flips.last() else { return };
+    let (Some(collection_id), Some(moved)) = (entry.collection_id, &entry.moved) else { return };
+    let fact = coalesced.entry(collection_id).or_insert_with(|| TokensUpserted {
+        collection_id: CollectionId(collection_id),
+        chain_id: entry.chain_id,
+        contract: entry.contract,
         token_ids: Vec::new(),
         tx_hashes: Vec::new(),
         block_number: 0,
     });
-    fact.token_ids.push(token_id);
+    fact.token_ids.push(moved.token_id);
     for tx in tx_hashes(flips, false) {
         if !fact.tx_hashes.contains(&tx) {
             fact.tx_hashes.push(tx);
         }
     }
-    fact.block_number = fact.block_number.max(token.changed_block_number.unsigned_abs());
-    Ok(())
+    fact.block_number = fact.block_number.max(entry.block_number.unsigned_abs());
 }
 
 /// The words for what happened, each once and in the order of the chain.

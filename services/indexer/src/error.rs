@@ -45,11 +45,28 @@ pub(crate) enum Error {
         /// What is wrong with it.
         why: ids::Invalid,
     },
+    /// The caller asks for what cannot be had, and hears why.
+    #[error("{}", .0.message)]
+    Refused(Box<Refusal>),
+}
+
+impl Error {
+    /// One field is wrong.
+    pub(crate) fn field(field: &'static str, code: &'static str, message: impl Into<String>) -> Error {
+        Refusal::field(field, code, message).into()
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        Error::Refused(Box::new(refusal))
+    }
 }
 
 impl From<Error> for tonic::Status {
     fn from(err: Error) -> tonic::Status {
         match err {
+            Error::Refused(refusal) => (*refusal).into(),
             Error::BadInput { field, why } => Refusal {
                 code: Code::BadInput,
                 reason: "BAD_INPUT",

@@ -1,9 +1,13 @@
 //! Every enabled chain has its worker: the registry says which there are, the lease says who follows them.
 
+pub(crate) mod catch_up;
+mod deep;
 pub(crate) mod fetch;
+pub(crate) mod followed;
 pub(crate) mod fork;
 pub(crate) mod lease;
-mod position;
+pub(crate) mod position;
+mod settle;
 mod worker;
 
 use std::{collections::HashMap, time::Duration};
@@ -16,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     config::Follow,
+    jobs,
     progress::Progress,
     registry::{self, Chain},
     store::Stores,
@@ -97,16 +102,19 @@ async fn take_turns(
     stop: CancellationToken,
 ) {
     let ttl = Duration::from_secs(settings.lease_secs.max(1));
-    let db = worker.db();
+    let (db, progress) = (worker.db(), worker.progress());
+    let (stores, node, chain) = worker.for_jobs();
     loop {
         worker.stand_by();
         let lease = tokio::select! {
-            lease = lease::acquire(&db, chain_id, holder, ttl) => lease,
+            lease = lease::acquire(&db, chain_id, holder, ttl, &progress) => lease,
             () = stop.cancelled() => return,
         };
+        let jobs = jobs::work(stores.clone(), node.clone(), lease, chain.clone());
         tokio::select! {
             () = worker.run(lease) => {}
-            () = lease.keep(&db) => {}
+            never = jobs => match never {},
+            () = lease.keep(&db, &progress) => {}
             () = stop.cancelled() => {
                 lease.release(&db).await;
                 return;

@@ -1,74 +1,124 @@
-//! The door for calls.
+//! The door for calls: each is answered in the file that is named for what it is about.
 
-use std::collections::HashMap;
+mod job;
+mod probe;
+mod raw;
+mod status;
 
-use ids::{BlockHash, ChainId, TxHash};
+use std::pin::Pin;
+
+use chains::Chains;
 use proto::{common::v1 as common, indexer::v1 as pb};
-use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
 
-use crate::{
-    error::Error,
-    model::{BlockRef, Checkpoint},
-    progress::Progress,
-    store::{self, Stores, raw::RawEvent},
-};
+use crate::{error::Error, model::BlockRef, progress::Progress, store::Stores};
 use pb::indexer_service_server::{IndexerService, IndexerServiceServer};
 
+/// What calls are answered with.
 struct Door {
     stores: Stores,
-    progress: Progress,
+    /// Every chain with its node, as this process knows them.
+    chains: Chains,
+    watchers: status::Watchers,
+    stopping: CancellationToken,
 }
 
 /// What is served.
-pub(crate) fn routes(stores: Stores, progress: Progress) -> Routes {
-    Routes::new(IndexerServiceServer::new(Door { stores, progress }))
+pub(crate) fn routes(
+    stores: Stores,
+    chains: Chains,
+    progress: Progress,
+    stopping: CancellationToken,
+) -> Routes {
+    let looks = status::Looks { stores: stores.clone(), chains: chains.clone(), progress };
+    let watchers = status::Watchers::new(looks, stopping.clone());
+    Routes::new(IndexerServiceServer::new(Door { stores, chains, watchers, stopping }))
 }
+
+/// What a call is answered with again and again.
+type Answers<T> = Pin<Box<dyn futures::Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl IndexerService for Door {
+    type WatchCheckpointsStream = Answers<pb::WatchCheckpointsResponse>;
+    type WatchJobStream = Answers<pb::WatchJobResponse>;
+
     async fn list_checkpoints(
         &self,
         request: Request<pb::ListCheckpointsRequest>,
     ) -> Result<Response<pb::ListCheckpointsResponse>, Status> {
-        let asked = request.into_inner().chain_id;
-        let chain_id = if asked.is_empty() { None } else { Some(parse("chain_id", &asked)?) };
-        let mut checkpoints = store::chain::list_checkpoints(&self.stores.db, chain_id).await?;
-        let seen = self.progress.all();
-        for checkpoint in &mut checkpoints {
-            // The row tells of the head as of the last commit; who follows the chain may know a newer one.
-            let head = seen.get(&checkpoint.chain_id).and_then(|seen| seen.head);
-            checkpoint.head =
-                head.filter(|head| head.number > checkpoint.head.number).unwrap_or(checkpoint.head);
-        }
-        let checkpoints = checkpoints.into_iter().map(pb::Checkpoint::from).collect();
-        Ok(Response::new(pb::ListCheckpointsResponse { checkpoints }))
+        status::list_checkpoints(self, request.into_inner()).await
+    }
+
+    async fn watch_checkpoints(
+        &self,
+        request: Request<pb::WatchCheckpointsRequest>,
+    ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
+        status::watch_checkpoints(self, request.into_inner())
     }
 
     async fn get_transaction_events(
         &self,
         request: Request<pb::GetTransactionEventsRequest>,
     ) -> Result<Response<pb::GetTransactionEventsResponse>, Status> {
-        let asked = request.into_inner();
-        let chain_id: ChainId = parse("chain_id", &asked.chain_id)?;
-        let tx_hash: TxHash = parse("tx_hash", &asked.tx_hash)?;
-        let found = self.stores.raw.list_of_transaction(chain_id, tx_hash).await?;
-        let blocks: Vec<BlockHash> = found.iter().map(|event| event.block_hash).collect();
-        // The rows are the truth; the documents follow them.
-        let canonical: HashMap<BlockHash, bool> =
-            store::chain::list_canonical(&self.stores.db, chain_id, &blocks)
-                .await
-                .map_err(Error::from)?
-                .into_iter()
-                .collect();
-        let events = found
-            .into_iter()
-            .map(|event| {
-                let is_canonical = canonical.get(&event.block_hash).copied().unwrap_or(event.canonical);
-                raw_event(event, is_canonical)
-            })
-            .collect();
-        Ok(Response::new(pb::GetTransactionEventsResponse { events }))
+        raw::get_transaction_events(self, request.into_inner()).await
+    }
+
+    async fn list_raw_events(
+        &self,
+        request: Request<pb::ListRawEventsRequest>,
+    ) -> Result<Response<pb::ListRawEventsResponse>, Status> {
+        raw::list_raw_events(self, request.into_inner()).await
+    }
+
+    async fn probe_contract(
+        &self,
+        request: Request<pb::ProbeContractRequest>,
+    ) -> Result<Response<pb::ProbeContractResponse>, Status> {
+        probe::probe_contract(self, request).await
+    }
+
+    async fn follow_payer(
+        &self,
+        request: Request<pb::FollowPayerRequest>,
+    ) -> Result<Response<pb::FollowPayerResponse>, Status> {
+        probe::follow_payer(self, request).await
+    }
+
+    async fn start_job(
+        &self,
+        request: Request<pb::StartJobRequest>,
+    ) -> Result<Response<pb::StartJobResponse>, Status> {
+        job::start_job(self, request).await
+    }
+
+    async fn get_job(
+        &self,
+        request: Request<pb::GetJobRequest>,
+    ) -> Result<Response<pb::GetJobResponse>, Status> {
+        job::get_job(self, request).await
+    }
+
+    async fn watch_job(
+        &self,
+        request: Request<pb::WatchJobRequest>,
+    ) -> Result<Response<Self::WatchJobStream>, Status> {
+        job::watch_job(self, request).await
+    }
+
+    async fn list_jobs(
+        &self,
+        request: Request<pb::ListJobsRequest>,
+    ) -> Result<Response<pb::ListJobsResponse>, Status> {
+        job::list_jobs(self, request).await
+    }
+
+    async fn cancel_job(
+        &self,
+        request: Request<pb::CancelJobRequest>,
+    ) -> Result<Response<pb::CancelJobResponse>, Status> {
+        job::cancel_job(self, request).await
     }
 }
 
@@ -76,47 +126,22 @@ fn parse<T: std::str::FromStr<Err = ids::Invalid>>(field: &'static str, text: &s
     text.parse().map_err(|why| Error::BadInput { field, why })
 }
 
+/// None where nothing is asked for.
+fn parse_any<T: std::str::FromStr<Err = ids::Invalid>>(
+    field: &'static str,
+    text: &str,
+) -> Result<Option<T>, Error> {
+    if text.is_empty() { Ok(None) } else { parse(field, text).map(Some) }
+}
+
+fn timestamp(at: chrono::DateTime<chrono::Utc>) -> prost_types::Timestamp {
+    let nanos = i32::try_from(at.timestamp_subsec_nanos()).unwrap_or_default();
+    prost_types::Timestamp { seconds: at.timestamp(), nanos }
+}
+
 impl From<BlockRef> for common::BlockRef {
     fn from(block: BlockRef) -> common::BlockRef {
-        let time = prost_types::Timestamp { seconds: block.time.timestamp(), nanos: 0 };
-        common::BlockRef { number: block.number, hash: block.hash.to_string(), time: Some(time) }
+        let time = Some(timestamp(block.time));
+        common::BlockRef { number: block.number, hash: block.hash.to_string(), time }
     }
-}
-
-impl From<Checkpoint> for pb::Checkpoint {
-    fn from(checkpoint: Checkpoint) -> pb::Checkpoint {
-        pb::Checkpoint {
-            chain_id: checkpoint.chain_id.to_string(),
-            head: Some(checkpoint.head.into()),
-            indexed: Some(checkpoint.indexed.into()),
-            live: checkpoint.is_live(),
-            reorgs: checkpoint.reorgs,
-            halted: checkpoint.halted.is_some(),
-        }
-    }
-}
-
-fn raw_event(event: RawEvent, is_canonical: bool) -> pb::RawEvent {
-    let time = prost_types::Timestamp { seconds: event.block_time.timestamp_millis() / 1000, nanos: 0 };
-    let number = event.block_number.cast_unsigned();
-    pb::RawEvent {
-        event_type: event.event_type,
-        contract: event.contract.to_lower(),
-        log_index: event.log_index,
-        tx_hash: event.tx_hash.to_string(),
-        block: Some(common::BlockRef { number, hash: event.block_hash.to_string(), time: Some(time) }),
-        data_json: shown(&event.event_data).to_string(),
-        canonical: is_canonical,
-    }
-}
-
-/// Topics, data and facts as JSON; the bytes as a node would write them.
-fn shown(event_data: &bson::Bson) -> Value {
-    let Some(fields) = event_data.as_document() else { return Value::Null };
-    let data = match fields.get("data") {
-        Some(bson::Bson::Binary(data)) => Value::String(alloy_primitives::hex::encode_prefixed(&data.bytes)),
-        _ => Value::Null,
-    };
-    let plain = |name: &str| fields.get(name).and_then(|field| serde_json::to_value(field).ok());
-    json!({ "topics": plain("topics"), "data": data, "facts": plain("facts") })
 }

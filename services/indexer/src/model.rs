@@ -39,6 +39,10 @@ pub(crate) enum Role {
     Factory,
     /// It is a collection.
     Collection(Standard),
+    /// Orders are filled there.
+    Exchange,
+    /// An ERC-20 that offers are made in: of its logs, those that concern makers of offers.
+    Currency,
 }
 
 impl Role {
@@ -47,6 +51,8 @@ impl Role {
         match self {
             Role::Factory => "factory",
             Role::Collection(standard) => standard.as_str(),
+            Role::Exchange => "exchange",
+            Role::Currency => "ERC20",
         }
     }
 
@@ -54,6 +60,8 @@ impl Role {
     pub(crate) fn parse(text: &str) -> Option<Role> {
         match text {
             "factory" => Some(Role::Factory),
+            "exchange" => Some(Role::Exchange),
+            "ERC20" => Some(Role::Currency),
             _ => text.parse().ok().map(Role::Collection),
         }
     }
@@ -61,9 +69,15 @@ impl Role {
     /// The standard that its events carry.
     pub(crate) fn standard(self) -> Option<Standard> {
         match self {
-            Role::Factory => None,
             Role::Collection(standard) => Some(standard),
+            Role::Factory | Role::Exchange | Role::Currency => None,
         }
+    }
+
+    /// Whether a chain is read from where it begins, and what was missed of it is fetched: the logs of an exchange or a
+    /// currency matter from the first order on that we know of, and reach back years before it.
+    pub(crate) const fn is_read_from_its_beginning(self) -> bool {
+        matches!(self, Role::Factory | Role::Collection(_))
     }
 }
 
@@ -98,7 +112,15 @@ pub(crate) struct Checkpoint {
     pub(crate) indexed: BlockRef,
     pub(crate) head: BlockRef,
     pub(crate) reorgs: u64,
+    pub(crate) last_reorg_at: Option<DateTime<Utc>>,
     pub(crate) halted: Option<String>,
+    /// Below it the chain was not read; unknown for chains that were begun before it was noted.
+    pub(crate) first_block: Option<u64>,
+    /// The newest blocks that the node called safe and finalized.
+    pub(crate) safe: Option<u64>,
+    pub(crate) finalized: Option<u64>,
+    /// Grows when contracts or payers join otherwise than by the follower's own commit.
+    pub(crate) followed_version: i64,
 }
 
 /// A chain counts as live within so many blocks of its head.

@@ -29,7 +29,7 @@ pub(crate) fn enabled(known: &Snapshot) -> BTreeMap<ChainId, (Chain, Node)> {
 impl Chain {
     fn of(known: &chains::Chain) -> Chain {
         let contracts = known.contracts.iter().filter_map(|contract| {
-            // Exchanges and the like are in the registry for others.
+            // Operators and the like are in the registry for others.
             let role = Role::parse(&contract.standard)?;
             let (address, from_block) = (contract.address, contract.start_block);
             Some(Contract { address, role, from_block, created_in: None })

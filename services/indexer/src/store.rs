@@ -2,8 +2,12 @@
 
 pub(crate) mod chain;
 pub(crate) mod contract;
+pub(crate) mod job;
+pub(crate) mod late;
 pub(crate) mod lease;
+pub(crate) mod payer;
 pub(crate) mod raw;
+pub(crate) mod status;
 
 /// Both stores, as every worker holds them.
 #[derive(Clone)]

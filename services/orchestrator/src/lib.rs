@@ -2,7 +2,7 @@
 //!
 //! | door in  | `grpc.rs`: PrepareCreateCollection, PrepareMint721, PrepareMint1155, GetMintEligibility; `grpc/market.rs`: approvals, listings, offers, SubmitOrder, buying, accepting, cancelling; `grpc/allowlists.rs`; `grpc/intents.rs`: TrackTx, GetIntent, ListIntents, CancelIntent, ResolveIntent for subs-worker |
 //! | door out | `intents.domain`: upserted.{intentId}                                                      |
-//! | asks     | chain-registry, catalog (which keeps the orders), wallet, indexer (how far a chain is read); tells auth.SetIntentContext what a session is preparing |
+//! | asks     | chain-registry, catalog (which keeps the orders), wallet, indexer (how far a chain is read; it follows whose offers are kept); tells auth.SetIntentContext what a session is preparing |
 //! | owns     | `orchestrator_db`: tx_intents, tx_intent_steps, tx_candidates, catalogued_entities, catalogued_txs, session_intent_audit, allowlists, allowlist_trees, allowlist_members; `intent:status:{intentId}` |
 //! | promises | one request id of a user is one intent, whatever was sent at once or lost on the way       |
 //! |          | a state that ends an intent is true: the chain's depth was waited for                      |

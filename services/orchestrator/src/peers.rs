@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use proto::{
     },
     chainregistry::v1::{SuggestFeesRequest, chain_registry_service_client::ChainRegistryServiceClient},
     common::v1::{ContractRef, TokenStandard},
-    indexer::v1::{ListCheckpointsRequest, indexer_service_client::IndexerServiceClient},
+    indexer::v1::{FollowPayerRequest, ListCheckpointsRequest, indexer_service_client::IndexerServiceClient},
     wallet::v1::{BatchListWalletsRequest, wallet_service_client::WalletServiceClient},
 };
 use rpc::Channel;
@@ -134,6 +134,32 @@ impl Peers {
             }
             Some((number, false)) => Ok(number),
             None => Err(Error::NotYet(format!("the index of {chain_id} has not begun"))),
+        }
+    }
+
+    /// Has the indexer tell of what an account has and allows of a currency, from now on. Safe to repeat. Where it follows
+    /// as many accounts as it can, nobody is refused for it: the offer is looked at like those of before it followed any.
+    pub(crate) async fn follow_payer(
+        &self,
+        chain_id: ChainId,
+        currency: Address,
+        account: Address,
+    ) -> Result<(), Error> {
+        let request = FollowPayerRequest {
+            chain_id: chain_id.to_string(),
+            token: currency.to_lower(),
+            account: account.to_lower(),
+        };
+        let mut indexer = self.indexer.clone();
+        match timeout(ANSWERS_WITHIN, indexer.follow_payer(request)).await {
+            Ok(Err(status)) if status.code() == tonic::Code::ResourceExhausted => {
+                static TOLD: Once = Once::new();
+                TOLD.call_once(|| {
+                    tracing::warn!(chain.id = %chain_id, error = status.message(), "makers of offers are not followed");
+                });
+                Ok(())
+            }
+            answer => answered("indexer", answer).map(drop),
         }
     }
 

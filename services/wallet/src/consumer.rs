@@ -18,10 +18,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     apply_approvals::apply_approvals,
     error::Error,
-    model::{Entry, Kind, LinkAsk, Wallet},
+    model::{Entry, Kind, LinkAsk, Run, Unfit, Wallet},
     store::{self, ApprovalsCache, LastSeen},
     upsert_link::link_within,
 };
+
+/// Tokens of a range that one transaction takes in.
+const PIECE: u32 = 1_000;
 
 /// Reads `wallet.auth.logged_in`.
 pub(crate) async fn logins(
@@ -113,7 +116,7 @@ pub(crate) async fn on_approvals(
     envelope: &Envelope,
 ) -> Result<Handled, Failure> {
     let expected = <ChainBatch<ApprovalChanged> as Fact>::TYPE;
-    apply(db, cache, envelope, &[expected], |event| Some(Entry::approval(event))).await
+    apply(db, cache, envelope, &[expected], |event| Ok(Some(Run::one(Entry::approval(event))))).await
 }
 
 /// Takes away the approvals of a block's tokens that went elsewhere.
@@ -124,20 +127,19 @@ pub(crate) async fn on_transfers(
 ) -> Result<Handled, Failure> {
     // The two facts have one shape.
     let expected = [<ChainBatch<TokenTransferred>>::TYPE, <ChainBatch<TokenBurned>>::TYPE];
-    apply(db, cache, envelope, &expected, Entry::transfer).await
+    apply(db, cache, envelope, &expected, Run::transfer).await
 }
 
-/// What all events of a batch share; the events are read one by one, so that a bad one stops no other.
+/// What all events of a batch share; the events are read one by one where they lie, so that a bad one stops no other.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Batch {
+struct Head {
     chain_id: ChainId,
     block: Block,
     generation: u32,
     removed: bool,
     #[serde(default)]
     fork_block: Option<u64>,
-    events: Vec<Value>,
 }
 
 async fn apply<E: DeserializeOwned>(
@@ -145,27 +147,35 @@ async fn apply<E: DeserializeOwned>(
     cache: &ApprovalsCache,
     envelope: &Envelope,
     kinds: &[&'static str],
-    entry: impl Fn(ChainEvent<E>) -> Option<Entry>,
+    run: impl Fn(ChainEvent<E>) -> Result<Option<Run>, Unfit>,
 ) -> Result<Handled, Failure> {
     let expected = kinds.first().copied().unwrap_or_default();
     if !kinds.contains(&envelope.kind.as_str()) {
         return Err(NotThisFact::OtherType { expected, found: envelope.kind.clone() }.into());
     }
     let malformed = |why: String| NotThisFact::Malformed { expected, why };
-    let batch = Batch::deserialize(&envelope.data).map_err(|err| malformed(err.to_string()))?;
+    let batch = Head::deserialize(&envelope.data).map_err(|err| malformed(err.to_string()))?;
     if i64::try_from(batch.block.number).is_err() {
         return Err(malformed("block.number is beyond 2^63".to_owned()).into());
     }
+    let events = envelope.data.get("events").and_then(Value::as_array);
+    let events = events.ok_or_else(|| malformed("events is no list".to_owned()))?;
     let mut handled = Handled::all();
-    let mut entries = Vec::with_capacity(batch.events.len());
-    for (index, event) in batch.events.iter().enumerate() {
-        match ChainEvent::<E>::deserialize(event) {
-            Ok(event) => entries.extend(entry(event)),
-            Err(err) => {
-                handled.dead.push(DeadElement { index, reason: "malformed", error: err.to_string() });
-            }
+    let (mut entries, mut ranges) = (Vec::with_capacity(events.len()), Vec::new());
+    for (index, event) in events.iter().enumerate() {
+        let read = ChainEvent::<E>::deserialize(event).map_err(|err| ("malformed", err.to_string()));
+        match read.and_then(|event| run(event).map_err(|unfit| (unfit.reason(), unfit.to_string()))) {
+            Ok(Some(Run { first, tokens: 1 })) => entries.push(first),
+            Ok(range) => ranges.extend(range.map(|range| (index, range))),
+            Err((reason, error)) => handled.dead.push(DeadElement { index, reason, error }),
         }
     }
+    let (ranges, beyond) = Run::within_bounds(ranges);
+    handled.dead.extend(beyond.into_iter().map(|(index, unfit)| DeadElement {
+        index,
+        reason: unfit.reason(),
+        error: unfit.to_string(),
+    }));
     let block = ChainBatch {
         chain_id: batch.chain_id,
         block: batch.block,
@@ -174,7 +184,26 @@ async fn apply<E: DeserializeOwned>(
         fork_block: batch.fork_block,
         events: Vec::new(),
     };
-    let applied = apply_approvals(db, &block, &entries).await?;
+    apply_piece(db, cache, &block, &entries).await?;
+    // The tokens of a range are done in pieces, so that no lock is held for long.
+    for range in &ranges {
+        for start in (0..range.tokens).step_by(PIECE as usize) {
+            let end = range.tokens.min(start.saturating_add(PIECE));
+            let of_token = |nth| range.nth(block.chain_id, block.block.hash, nth);
+            let piece: Vec<Entry> = (start..end).map(of_token).collect();
+            apply_piece(db, cache, &block, &piece).await?;
+        }
+    }
+    Ok(handled)
+}
+
+async fn apply_piece(
+    db: &PgPool,
+    cache: &ApprovalsCache,
+    block: &ChainBatch<()>,
+    entries: &[Entry],
+) -> Result<(), Error> {
+    let applied = apply_approvals(db, block, entries).await?;
     cache.drop_all(block.chain_id, &applied.owners).await;
     tracing::debug!(
         chain.id = %block.chain_id,
@@ -182,7 +211,7 @@ async fn apply<E: DeserializeOwned>(
         applied = applied.new,
         "applied approvals"
     );
-    Ok(handled)
+    Ok(())
 }
 
 #[cfg(test)]

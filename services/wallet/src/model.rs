@@ -8,7 +8,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use ids::{AccountId, UserId, WalletId};
 use uuid::{NoContext, Timestamp, Uuid};
 
-pub(crate) use approval::{Approval, Entry};
+pub(crate) use approval::{Approval, Entry, Run, Unfit};
 
 /// How many wallets one user can link. A sign-in is never refused for it.
 pub(crate) const LINKS_MAX: i64 = 50;

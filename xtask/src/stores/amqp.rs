@@ -61,7 +61,7 @@ fn settings(place: &Place) -> Result<String> {
          prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {}\n\
          default_user = {user}\ndefault_pass = {password}\n\
          disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 1GB\n\
-         collect_statistics_interval = 1000\nlog.console = true\nlog.console.level = warning\nlog.file = false\n",
+         collect_statistics_interval = 5000\nlog.console = true\nlog.console.level = warning\nlog.file = false\n",
         port(Port::Amqp),
         port(Port::AmqpPage),
         port(Port::AmqpMetrics),

@@ -1,4 +1,5 @@
 //! The documents, compared with what they are about. `UPDATE=1` writes the printed parts anew.
+mod alerts;
 mod compose;
 mod config;
 mod data_map;

@@ -46,6 +46,73 @@ fn peer<T>(request: &Request<T>) -> String {
 
 #[tonic::async_trait]
 impl IndexerService for Indexer {
+    type WatchCheckpointsStream =
+        futures::stream::Empty<Result<proto::indexer::v1::WatchCheckpointsResponse, Status>>;
+    type WatchJobStream = futures::stream::Empty<Result<proto::indexer::v1::WatchJobResponse, Status>>;
+
+    async fn watch_checkpoints(
+        &self,
+        _: Request<proto::indexer::v1::WatchCheckpointsRequest>,
+    ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
+        Err(Status::unimplemented("not part of these tests"))
+    }
+
+    async fn list_raw_events(
+        &self,
+        _: Request<proto::indexer::v1::ListRawEventsRequest>,
+    ) -> Result<Response<proto::indexer::v1::ListRawEventsResponse>, Status> {
+        Err(Status::unimplemented("not part of these tests"))
+    }
+
+    async fn probe_contract(
+        &self,
+        _: Request<proto::indexer::v1::ProbeContractRequest>,
+    ) -> Result<Response<proto::indexer::v1::ProbeContractResponse>, Status> {
+        Err(Status::unimplemented("not part of these tests"))
+    }
+
+    async fn follow_payer(
+        &self,
+        _: Request<proto::indexer::v1::FollowPayerRequest>,
+    ) -> Result<Response<proto::indexer::v1::FollowPayerResponse>, Status> {
+        Err(Status::unimplemented("not part of these tests"))
+    }
+
+    async fn start_job(
+        &self,
+        _: Request<proto::indexer::v1::StartJobRequest>,
+    ) -> Result<Response<proto::indexer::v1::StartJobResponse>, Status> {
+        Err(Status::unimplemented("not part of these tests"))
+    }
+
+    async fn get_job(
+        &self,
+        _: Request<proto::indexer::v1::GetJobRequest>,
+    ) -> Result<Response<proto::indexer::v1::GetJobResponse>, Status> {
+        Err(Status::unimplemented("not part of these tests"))
+    }
+
+    async fn watch_job(
+        &self,
+        _: Request<proto::indexer::v1::WatchJobRequest>,
+    ) -> Result<Response<Self::WatchJobStream>, Status> {
+        Err(Status::unimplemented("not part of these tests"))
+    }
+
+    async fn list_jobs(
+        &self,
+        _: Request<proto::indexer::v1::ListJobsRequest>,
+    ) -> Result<Response<proto::indexer::v1::ListJobsResponse>, Status> {
+        Err(Status::unimplemented("not part of these tests"))
+    }
+
+    async fn cancel_job(
+        &self,
+        _: Request<proto::indexer::v1::CancelJobRequest>,
+    ) -> Result<Response<proto::indexer::v1::CancelJobResponse>, Status> {
+        Err(Status::unimplemented("not part of these tests"))
+    }
+
     async fn list_checkpoints(
         &self,
         request: Request<ListCheckpointsRequest>,

@@ -137,6 +137,10 @@ impl Aspect {
             CollectionUpdated::Paused | CollectionUpdated::Unpaused => Aspect::Pause,
             CollectionUpdated::StageUpdated { stage, .. } => Aspect::Stage(*stage),
             CollectionUpdated::Upgraded { .. } => Aspect::Implementation,
+            // Kept in the ledger; nothing that people see follows from it.
+            CollectionUpdated::OwnershipTransferStarted { .. }
+            | CollectionUpdated::AdminChanged { .. }
+            | CollectionUpdated::BeaconUpgraded { .. } => return None,
         })
     }
 

@@ -71,13 +71,16 @@ pub(crate) async fn insert_unknown(
     Ok(())
 }
 
-/// Takes the locks, in the order of the ids, and says how each collection stands.
+/// Takes the locks, in the order of the ids, and says how each collection stands. Where one of them is not there it takes
+/// none at all: to wait for one while another is held would be out of their order.
 pub(crate) async fn lock_all(
     conn: &mut PgConnection,
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, String>, sqlx::Error> {
     let rows = sqlx::query!(
-        "select id, status from collections where id = any($1) order by id for no key update",
+        "select id, status from collections
+         where id = any($1) and (select count(*) from collections k where k.id = any($1)) = cardinality($1::uuid[])
+         order by id for no key update",
         ids
     )
     .fetch_all(conn)
@@ -101,6 +104,13 @@ pub(crate) struct Shift {
     pub(crate) owners: i64,
     pub(crate) is_told: bool,
     pub(crate) block: (i64, Option<BlockHash>),
+}
+
+impl Shift {
+    /// Nothing yet, by events of that block.
+    pub(crate) fn at(block: (i64, BlockHash)) -> Shift {
+        Shift { block: (block.0, Some(block.1)), ..Shift::default() }
+    }
 }
 
 /// Adds to the supplies; the revision grows where the change is told.

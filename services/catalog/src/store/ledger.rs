@@ -1,7 +1,6 @@
 //! The ledger: what has been seen, and what of it stands.
 
 use bigdecimal::BigDecimal;
-use chrono::{DateTime, Utc};
 use ids::{Address, BlockHash, TxHash};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -15,107 +14,106 @@ pub(crate) struct Inserted {
     pub(crate) generation: i64,
     pub(crate) removed: bool,
     pub(crate) stands: bool,
+    /// Another entry of the same event, of a lower rank, stood when this one came.
+    pub(crate) outranks: bool,
 }
 
 /// Writes the entries that are new; `decides` says which of them outrank the others of the same event in the list.
-/// The caller holds the locks of all collections that they are about.
+/// All of them are of one message, and so of one block and one generation of it. The caller holds the locks of all
+/// collections that they are about.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     entries: &[Entry],
     decides: &[bool],
 ) -> Result<Vec<Inserted>, sqlx::Error> {
+    let Some(of) = entries.first() else { return Ok(Vec::new()) };
     let each = entries.iter();
-    let chains: Vec<i64> = each.clone().map(|e| e.mark.chain_id).collect();
-    let hashes: Vec<BlockHash> = each.clone().map(|e| e.mark.block_hash).collect();
     let logs: Vec<i64> = each.clone().map(|e| e.mark.log_index).collect();
     let batches: Vec<i64> = each.clone().map(|e| e.mark.batch_index).collect();
-    let generations: Vec<i64> = each.clone().map(|e| e.generation).collect();
-    let removed: Vec<bool> = each.clone().map(|e| e.removed).collect();
     let ids: Vec<Uuid> = each.clone().map(|e| e.id).collect();
-    let kinds: Vec<String> = each.clone().map(|e| e.kind.as_str().to_owned()).collect();
     let contracts: Vec<Address> = each.clone().map(|e| e.contract).collect();
     let collections: Vec<Option<Uuid>> = each.clone().map(|e| e.collection_id).collect();
-    let aspects: Vec<Option<String>> = each.clone().map(|e| e.aspect.map(Aspect::word)).collect();
     let moved = each.clone().map(|e| e.moved.as_ref());
     let tokens: Vec<Option<Uuid>> = moved.clone().map(|m| m.map(|m| m.token_row_id)).collect();
     let numbers: Vec<Option<BigDecimal>> =
         moved.clone().map(|m| m.map(|m| amounts::to_decimal(m.token_id.number()))).collect();
-    let standards: Vec<Option<String>> = each
+    let standards: Vec<Option<&str>> = each
         .clone()
-        .map(|e| e.moved.as_ref().map(|m| m.standard).or(e.standard).map(|s| s.as_str().to_owned()))
+        .map(|e| e.moved.as_ref().map(|m| m.standard).or(e.standard).map(|s| s.as_str()))
         .collect();
     let from: Vec<Option<Address>> = moved.clone().map(|m| m.map(|m| m.from)).collect();
     let to: Vec<Option<Address>> = moved.clone().map(|m| m.map(|m| m.to)).collect();
     let quantities: Vec<Option<BigDecimal>> =
         moved.map(|m| m.map(|m| amounts::to_decimal(m.quantity))).collect();
-    let blocks: Vec<i64> = each.clone().map(|e| e.block_number).collect();
-    let times: Vec<DateTime<Utc>> = each.clone().map(|e| e.block_time).collect();
-    let forks: Vec<Option<i64>> = each.clone().map(|e| e.fork_block).collect();
     let txs: Vec<TxHash> = each.clone().map(|e| e.tx_hash).collect();
     let senders: Vec<Address> = each.clone().map(|e| e.tx_from).collect();
-    let facts: Vec<Option<Value>> = each.map(|e| e.fact.clone()).collect();
+    // Moves have neither: a column that is null in every row costs nothing as no array at all.
+    let aspects: Option<Vec<Option<String>>> = each
+        .clone()
+        .any(|e| e.aspect.is_some())
+        .then(|| each.clone().map(|e| e.aspect.map(Aspect::word)).collect());
+    let facts: Option<Vec<Option<Value>>> =
+        each.clone().any(|e| e.fact.is_some()).then(|| each.clone().map(|e| e.fact.clone()).collect());
     let rows = sqlx::query!(
-        r#"insert into chain_ledger (chain_id, block_hash, log_index, batch_index, generation, removed, stands, id,
-               kind, contract, collection_id, aspect, token_row_id, token_id, standard, from_address, to_address,
-               quantity, block_number, block_time, fork_block, tx_hash, tx_from, fact)
-           select n.chain_id, n.block_hash, n.log_index, n.batch_index, n.generation, n.removed,
-               n.decides and not n.removed and not exists (
+        r#"with written as (
+               insert into chain_ledger (chain_id, block_hash, log_index, batch_index, generation, removed, stands, id,
+                   kind, contract, collection_id, aspect, token_row_id, token_id, standard, from_address, to_address,
+                   quantity, block_number, block_time, fork_block, tx_hash, tx_from, fact)
+               select $1, $2, n.log_index, n.batch_index, $3, $4,
+                   n.decides and not $4 and not exists (
+                       select from chain_ledger l
+                       where l.chain_id = $1 and l.block_hash = $2 and l.log_index = n.log_index
+                           and l.batch_index = n.batch_index and (l.generation, l.removed) > ($3, $4)),
+                   n.id, $5, n.contract, n.collection_id, n.aspect, n.token_row_id, n.token_id, n.standard, n.src,
+                   n.dst, n.quantity, $6, $7, $8, n.tx_hash, n.tx_from, n.fact
+               from unnest($9::bigint[], $10::bigint[], $11::boolean[], $12::uuid[], $13::bytea[], $14::uuid[],
+                   $15::text[], $16::uuid[], $17::numeric[], $18::text[], $19::bytea[], $20::bytea[], $21::numeric[],
+                   $22::bytea[], $23::bytea[], $24::jsonb[])
+                   as n (log_index, batch_index, decides, id, contract, collection_id, aspect, token_row_id, token_id,
+                       standard, src, dst, quantity, tx_hash, tx_from, fact)
+               order by n.log_index, n.batch_index
+               on conflict on constraint chain_ledger_pkey do nothing
+               returning log_index, batch_index, stands)
+           select w.log_index as "log_index!", w.batch_index as "batch_index!", w.stands as "stands!", exists (
                    select from chain_ledger l
-                   where l.chain_id = n.chain_id and l.block_hash = n.block_hash and l.log_index = n.log_index
-                       and l.batch_index = n.batch_index
-                       and (l.generation, l.removed) > (n.generation, n.removed)),
-               n.id, n.kind, n.contract, n.collection_id, n.aspect, n.token_row_id, n.token_id, n.standard, n.src,
-               n.dst, n.quantity, n.block_number, n.block_time, n.fork_block, n.tx_hash, n.tx_from, n.fact
-           from unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[],
-               $7::boolean[], $8::uuid[], $9::text[], $10::bytea[], $11::uuid[], $12::text[], $13::uuid[],
-               $14::numeric[], $15::text[], $16::bytea[], $17::bytea[], $18::numeric[], $19::bigint[],
-               $20::timestamptz[], $21::bigint[], $22::bytea[], $23::bytea[], $24::jsonb[])
-               as n (chain_id, block_hash, log_index, batch_index, generation, removed, decides, id, kind, contract,
-                   collection_id, aspect, token_row_id, token_id, standard, src, dst, quantity, block_number,
-                   block_time, fork_block, tx_hash, tx_from, fact)
-           order by n.chain_id, n.block_hash, n.log_index, n.batch_index, n.generation, n.removed
-           on conflict on constraint chain_ledger_pkey do nothing
-           returning chain_id, block_hash as "block_hash: BlockHash", log_index, batch_index, generation, removed,
-               stands"#,
-        &chains,
-        &hashes as &[BlockHash],
+                   where l.chain_id = $1 and l.block_hash = $2 and l.log_index = w.log_index
+                       and l.batch_index = w.batch_index and l.stands) as "outranks!"
+           from written w"#,
+        of.mark.chain_id,
+        of.mark.block_hash as BlockHash,
+        of.generation,
+        of.removed,
+        of.kind.as_str(),
+        of.block_number,
+        of.block_time,
+        of.fork_block,
         &logs,
         &batches,
-        &generations,
-        &removed,
         decides,
         &ids,
-        &kinds,
         &contracts as &[Address],
         &collections as &[Option<Uuid>],
-        &aspects as &[Option<String>],
+        aspects.as_deref() as Option<&[Option<String>]>,
         &tokens as &[Option<Uuid>],
         &numbers as &[Option<BigDecimal>],
-        &standards as &[Option<String>],
+        &standards as &[Option<&str>],
         &from as &[Option<Address>],
         &to as &[Option<Address>],
         &quantities as &[Option<BigDecimal>],
-        &blocks,
-        &times,
-        &forks as &[Option<i64>],
         &txs as &[TxHash],
         &senders as &[Address],
-        &facts as &[Option<Value>],
+        facts.as_deref() as Option<&[Option<Value>]>,
     )
     .fetch_all(conn)
     .await?;
     Ok(rows
         .into_iter()
         .map(|r| Inserted {
-            mark: Mark {
-                chain_id: r.chain_id,
-                block_hash: r.block_hash,
-                log_index: r.log_index,
-                batch_index: r.batch_index,
-            },
-            generation: r.generation,
-            removed: r.removed,
+            mark: Mark { log_index: r.log_index, batch_index: r.batch_index, ..of.mark },
+            generation: of.generation,
+            removed: of.removed,
             stands: r.stands,
+            outranks: r.outranks,
         })
         .collect())
 }

@@ -87,14 +87,43 @@ pub(crate) fn updated(contract: Address, standard: Standard, change: CollectionU
 /// A move of an ERC-721.
 pub(crate) fn moved(contract: Address, token: u64, from: Address, to: Address) -> Event {
     let quantity = U256::from(1);
-    let what = What::Moved(TokenMoved { token_id: token_id(token), from, to, quantity, operator: None });
+    let what = What::Moved(TokenMoved {
+        token_id: token_id(token),
+        last_token_id: None,
+        from,
+        to,
+        quantity,
+        operator: None,
+    });
+    Event { contract, standard: Standard::Erc721, what }
+}
+
+/// A move of all tokens from one to another, both included, in one log: ERC-2309.
+pub(crate) fn ranged(contract: Address, (first, last): (u64, u64), from: Address, to: Address) -> Event {
+    let quantity = U256::from(1);
+    let last_token_id = Some(token_id(last));
+    let what = What::Moved(TokenMoved {
+        token_id: token_id(first),
+        last_token_id,
+        from,
+        to,
+        quantity,
+        operator: None,
+    });
     Event { contract, standard: Standard::Erc721, what }
 }
 
 /// A move of an ERC-1155.
 pub(crate) fn moved_many(contract: Address, token: u64, from: Address, to: Address, quantity: u64) -> Event {
     let (quantity, operator) = (U256::from(quantity), Some(address(0x0b)));
-    let what = What::Moved(TokenMoved { token_id: token_id(token), from, to, quantity, operator });
+    let what = What::Moved(TokenMoved {
+        token_id: token_id(token),
+        last_token_id: None,
+        from,
+        to,
+        quantity,
+        operator,
+    });
     Event { contract, standard: Standard::Erc1155, what }
 }
 

@@ -7,7 +7,7 @@ use events::{Envelope, Standard, collections::CollectionUpdated};
 use ids::{Address, ChainId};
 
 use super::{
-    fake::{Event, FakeBlock, address, block, created, hash, messages, moved, moved_many, updated},
+    fake::{Event, FakeBlock, address, block, created, hash, messages, moved, moved_many, ranged, updated},
     naive::{World, walk},
 };
 
@@ -161,14 +161,26 @@ fn move_one(world: &World, dice: &mut Dice, contract: Address) -> Option<Event> 
         .filter(|((at, _), _)| *at == contract)
         .filter_map(|((_, number), token)| Some((*number, token.owner?)))
         .collect();
-    match dice.below(4) {
+    match dice.below(6) {
         0 | 1 => {
             // A number that was burned may be minted again.
             let number = dice.below(20);
             let is_there = held.iter().any(|(known, _)| *known == number);
             (!is_there).then(|| moved(contract, number, Address::ZERO, to))
         }
-        2 => dice.pick(&held).map(|(number, owner)| moved(contract, number, owner, to)),
+        2 => {
+            // Several at once, where none of them is there.
+            let (first, more) = (dice.below(20), dice.below(5));
+            let is_free = !held.iter().any(|(known, _)| (first..=first + more).contains(known));
+            is_free.then(|| ranged(contract, (first, first + more), Address::ZERO, to))
+        }
+        3 => dice.pick(&held).map(|(first, owner)| {
+            let is_next = |number: &u64| held.contains(&(*number, owner));
+            let last = (first..first + 4).take_while(is_next).last().unwrap_or(first);
+            let to = if dice.one_in(3) { Address::ZERO } else { to };
+            ranged(contract, (first, last), owner, to)
+        }),
+        4 => dice.pick(&held).map(|(number, owner)| moved(contract, number, owner, to)),
         _ => dice.pick(&held).map(|(number, owner)| moved(contract, number, owner, Address::ZERO)),
     }
 }

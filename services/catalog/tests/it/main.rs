@@ -10,6 +10,7 @@ mod metadata;
 mod naive;
 mod orders;
 mod owner_stats;
+mod ranges;
 mod rig;
 mod told;
 mod whatever_order;

@@ -71,13 +71,18 @@ impl World {
                     change_collection(state, change);
                 }
             }
-            What::Moved(moved) => self.move_token(event, moved, time),
+            What::Moved(moved) => {
+                let first = moved.token_id.number().to::<u64>();
+                let last = moved.last_token_id.map_or(first, |last| last.number().to::<u64>());
+                for number in first..=last {
+                    self.move_token(event, moved, number, time);
+                }
+            }
             What::Metadata(_) => {}
         }
     }
 
-    fn move_token(&mut self, event: &Event, moved: &TokenMoved, time: DateTime<Utc>) {
-        let number = moved.token_id.number().to::<u64>();
+    fn move_token(&mut self, event: &Event, moved: &TokenMoved, number: u64, time: DateTime<Utc>) {
         let quantity = i128::from(moved.quantity.to::<u64>());
         let token = self.tokens.entry((event.contract, number)).or_insert(TokenState {
             standard: event.standard.as_str().to_owned(),

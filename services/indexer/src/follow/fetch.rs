@@ -1,33 +1,37 @@
 //! What the nodes say of blocks, taken only where it fits together: each header builds on the one before, each log
-//! belongs to its header, and all logs of a block make its bloom.
+//! belongs to its header, and all logs of a block make its bloom, where the chain has such blooms.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::{
     eips::BlockNumberOrTag,
-    primitives::{B256, Bloom, U64},
+    primitives::{Address as Addr, B256, Bloom, U64},
     rpc::types::Log as NodeLog,
 };
-use evm::{BlockBloom, Node, NodeError};
+use evm::{BlockBloom, Limits, Node};
 use futures::{StreamExt, TryStreamExt, stream};
-use ids::{Address, BlockHash, TxHash};
+use ids::{Address, BlockHash};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
     batch::block_time,
-    decode::decode,
+    decode::{Reading, decode},
     error::Error,
-    follow::fork::{Link, is_linked},
-    model::{Contract, Header, Log, Role},
-    record::{ReadBlock, ReadLog},
+    follow::{
+        followed::Followed,
+        fork::{Link, is_linked},
+    },
+    model::{Header, Log, Role},
+    record::{self, ReadBlock, ReadLog},
 };
 
 /// Questions in flight to a node.
 const IN_FLIGHT: usize = 8;
-
-/// Whose logs are kept, by address.
-pub(crate) type Followed = HashMap<Address, Contract>;
+/// A log without data as JSON, about.
+const LOG_TEXT: usize = 650;
+/// The answer for a range at most: more is asked for in smaller ranges. What is no range has the node's own bound.
+const RANGE_ANSWER: usize = 12 * 1024 * 1024;
 
 /// The newest block.
 pub(crate) async fn head(node: &Node) -> Result<Header, Error> {
@@ -36,14 +40,13 @@ pub(crate) async fn head(node: &Node) -> Result<Header, Error> {
 
 /// The blocks of these heights, each building on the one before.
 pub(crate) async fn headers(node: &Node, from: u64, to: u64) -> Result<Vec<Header>, Error> {
-    let found: Vec<Option<evm::Header>> = stream::iter(from..=to)
-        .map(|number| node.header_by_number(number))
-        .buffered(IN_FLIGHT)
-        .try_collect()
-        .await?;
+    let found = node.headers(from..=to).await?;
+    if found.len() as u64 != (to + 1).saturating_sub(from) {
+        return Err(Error::Inconsistent("a block below the head is missing"));
+    }
     let mut headers = Vec::with_capacity(found.len());
     for (number, found) in (from..).zip(found) {
-        let found = header(found.ok_or(Error::Inconsistent("a block below the head is missing"))?)?;
+        let found = header(found)?;
         if found.number != number {
             return Err(Error::Inconsistent("a block has another height than was asked for"));
         }
@@ -69,7 +72,7 @@ fn header(found: evm::Header) -> Result<Header, Error> {
     })
 }
 
-/// The newest safe and finalized blocks, where the chain has such marks.
+/// The newest safe and finalized blocks. None of a mark that the chain does not have, or that nobody tells now.
 pub(crate) async fn marks(node: &Node) -> (Option<u64>, Option<u64>) {
     #[derive(Deserialize)]
     struct Numbered {
@@ -79,33 +82,41 @@ pub(crate) async fn marks(node: &Node) -> (Option<u64>, Option<u64>) {
         let found = node.request::<Option<Numbered>>("eth_getBlockByNumber", json!([tag, false])).await;
         found.ok().flatten().map(|block| block.number.to::<u64>())
     };
-    (ask(BlockNumberOrTag::Safe).await, ask(BlockNumberOrTag::Finalized).await)
+    futures::join!(ask(BlockNumberOrTag::Safe), ask(BlockNumberOrTag::Finalized))
 }
 
-/// The logs of these blocks that concern us, with what they say. Collections that they create join `followed`, and
-/// are followed from the first log of their block on.
+/// What was read of a range, and how much its answer was, about.
+pub(crate) struct Fetched {
+    pub(crate) blocks: Vec<ReadBlock>,
+    pub(crate) answer_bytes: usize,
+}
+
+/// The logs of these blocks that concern us, with what they say. Collections that they create, and makers of offers that
+/// they tell of, join `followed`, and are followed from the first log of their block on.
 ///
 /// All logs are asked for, and chosen here: a list of addresses would miss the collections that a block creates, and
 /// only all logs can be held against the block's bloom.
-pub(crate) async fn blocks(
+pub(crate) async fn read(
     node: &Node,
     headers: Vec<Header>,
     followed: &mut Followed,
     is_at_head: bool,
-) -> Result<Vec<ReadBlock>, Error> {
+) -> Result<Fetched, Error> {
     let mut logs =
         if is_at_head { logs_by_hash(node, &headers).await? } else { logs_by_range(node, &headers).await? };
     let mut blocks = Vec::with_capacity(headers.len());
+    let mut answer_bytes = 0;
     for header in headers {
-        let logs = check_logs(&header, logs.remove(&header.hash).unwrap_or_default())?;
+        let found = logs.remove(&header.hash).unwrap_or_default();
+        answer_bytes += found.iter().map(|log| LOG_TEXT + 2 * log.inner.data.data.len()).sum::<usize>();
+        let logs = check_logs(node, &header, found)?;
         blocks.push(choose(header, logs, followed));
     }
     if !logs.is_empty() {
         return Err(Error::Inconsistent("logs belong to no block of the range"));
     }
-    let told = blocks.iter_mut().filter(|block| !block.logs.is_empty());
-    stream::iter(told.map(Ok)).try_for_each_concurrent(IN_FLIGHT, |block| fill_senders(node, block)).await?;
-    Ok(blocks)
+    fill_senders(node, &mut blocks).await?;
+    Ok(Fetched { blocks, answer_bytes })
 }
 
 fn bloom_of(header: &Header) -> BlockBloom {
@@ -127,6 +138,8 @@ async fn logs_by_hash(node: &Node, headers: &[Header]) -> Result<LogsOfBlocks, E
 async fn logs_by_range(node: &Node, headers: &[Header]) -> Result<LogsOfBlocks, Error> {
     let mut by_block = LogsOfBlocks::new();
     let blocks: Vec<BlockBloom> = headers.iter().map(bloom_of).collect();
+    let limits = Limits { answer_bytes: RANGE_ANSWER, ..Limits::default() };
+    let node = if blocks.len() > 1 { node.with_limits(limits) } else { node.clone() };
     for log in node.logs_of(&blocks).await? {
         let hash = log.block_hash.ok_or(Error::Inconsistent("a log of a range has no block"))?;
         by_block.entry(hash.into()).or_default().push(log);
@@ -135,7 +148,7 @@ async fn logs_by_range(node: &Node, headers: &[Header]) -> Result<LogsOfBlocks, 
 }
 
 /// All logs of a block, in order, or an error where they cannot be that.
-fn check_logs(header: &Header, found: Vec<NodeLog>) -> Result<Vec<Log>, Error> {
+fn check_logs(node: &Node, header: &Header, found: Vec<NodeLog>) -> Result<Vec<Log>, Error> {
     let mut bloom = Bloom::ZERO;
     let mut logs = Vec::with_capacity(found.len());
     for log in found {
@@ -161,66 +174,74 @@ fn check_logs(header: &Header, found: Vec<NodeLog>) -> Result<Vec<Log>, Error> {
     if logs.windows(2).any(|pair| pair[0].log_index == pair[1].log_index) {
         return Err(Error::Inconsistent("two logs have the same place"));
     }
-    // Some chains keep no bloom: then it is empty, or `evm` makes it full.
-    let says_nothing =
-        header.bloom == Bloom::repeat_byte(0xff) || (header.bloom == Bloom::ZERO && !logs.is_empty());
-    if header.bloom != bloom && !says_nothing {
+    // Not equal to it: some chains keep no blooms, and some have logs outside of them.
+    if !node.is_bloom_of(&header.bloom, &bloom) {
         return Err(Error::Inconsistent("the logs are not those of the block's bloom"));
     }
     Ok(logs)
 }
 
-/// Two looks: a collection may log before its factory tells of it.
+/// Two looks: a collection may log before its factory tells of it, and a maker of offers may be paid before the order.
 fn choose(header: Header, logs: Vec<Log>, followed: &mut Followed) -> ReadBlock {
-    let concerns = |followed: &Followed, log: &Log| {
-        followed
-            .get(&log.address)
-            .filter(|contract| contract.from_block <= header.number)
-            .map(|contract| contract.role)
+    let role = |followed: &Followed, log: &Log| {
+        let contract = followed.contracts.get(&log.address)?;
+        (contract.from_block <= header.number).then_some(contract.role)
     };
-    let read = |log: Log, role: Role| {
-        let reading = decode(&log, role);
-        ReadLog { log, tx_from: Address::ZERO, role, reading }
-    };
-    let of_factories = logs.iter().filter(|log| concerns(followed, log) == Some(Role::Factory)).cloned();
-    let factories = ReadBlock {
-        header: header.clone(),
-        logs: of_factories.map(|log| read(log, Role::Factory)).collect(),
-    };
-    for contract in factories.created() {
-        followed.entry(contract.address).or_insert(contract);
+    let mut first: Vec<(u32, Reading)> = Vec::new();
+    for log in &logs {
+        if let Some(role @ (Role::Factory | Role::Exchange)) = role(followed, log) {
+            first.push((log.log_index, decode(log, role)));
+        }
     }
-    let logs = logs
-        .into_iter()
-        .filter_map(|log| {
-            let role = concerns(followed, &log)?;
-            Some(read(log, role))
-        })
-        .collect();
-    ReadBlock { header, logs }
+    for (_, reading) in &first {
+        for contract in record::created(&header, reading) {
+            followed.contracts.entry(contract.address).or_insert(contract);
+        }
+        for (token, account) in reading.payers() {
+            followed.follow_payer(token, account);
+        }
+    }
+    // Both are in the order of the block.
+    let mut first = first.into_iter().peekable();
+    let mut kept = Vec::new();
+    for log in logs {
+        let known = first.next_if(|(log_index, _)| *log_index == log.log_index);
+        let Some(role) = role(followed, &log) else { continue };
+        if role == Role::Currency && !followed.concerns(&log) {
+            continue;
+        }
+        let reading = known.map_or_else(|| decode(&log, role), |(_, reading)| reading);
+        kept.push(ReadLog { log, tx_from: Address::ZERO, role, reading });
+    }
+    ReadBlock { header, logs: kept }
 }
 
-/// Who sent the transactions of a block's logs.
-async fn fill_senders(node: &Node, block: &mut ReadBlock) -> Result<(), Error> {
-    let receipts = match node.block_receipts(block.header.hash.into()).await {
-        Ok(receipts) => {
-            receipts.ok_or(Error::Inconsistent("a block is gone before its receipts were read"))?
-        }
-        // Not every node has the method.
-        Err(NodeError::Rpc { .. }) => {
-            let mut hashes: Vec<B256> = block.logs.iter().map(|log| log.log.tx_hash.into()).collect();
-            hashes.dedup();
-            node.receipts(&hashes).await?
-        }
-        Err(err) => return Err(err.into()),
+/// Who sent the transactions of the blocks' logs.
+async fn fill_senders(node: &Node, blocks: &mut [ReadBlock]) -> Result<(), Error> {
+    let told = blocks.iter().filter(|block| !block.logs.is_empty());
+    let hashes: Vec<B256> = told.map(|block| block.header.hash.into()).collect();
+    if hashes.is_empty() {
+        return Ok(());
+    }
+    let mut senders = node.senders(&hashes).await?;
+    let unknown = |senders: &HashMap<B256, Addr>, read: &ReadLog| {
+        Some(B256::from(read.log.tx_hash)).filter(|hash| !senders.contains_key(hash))
     };
-    let of_block = receipts.iter().filter(|receipt| BlockHash::from(receipt.block_hash) == block.header.hash);
-    let senders: HashMap<TxHash, Address> =
-        of_block.map(|receipt| (receipt.transaction_hash.into(), receipt.from.into())).collect();
-    for read in &mut block.logs {
-        let sender = senders.get(&read.log.tx_hash);
-        read.tx_from =
-            *sender.ok_or(Error::Inconsistent("a log's transaction has no receipt in its block"))?;
+    let missing: BTreeSet<B256> =
+        blocks.iter().flat_map(|block| &block.logs).filter_map(|read| unknown(&senders, read)).collect();
+    if !missing.is_empty() {
+        if !node.has_logs_outside() {
+            return Err(Error::Inconsistent("a log's transaction is not in its block"));
+        }
+        // What the chain itself adds to a block is no transaction of it, and may have a receipt all the same.
+        let missing: Vec<B256> = missing.into_iter().collect();
+        let receipts = node.receipts(&missing).await?;
+        senders.extend(receipts.into_iter().map(|receipt| (receipt.transaction_hash, receipt.from)));
+    }
+    for read in blocks.iter_mut().flat_map(|block| &mut block.logs) {
+        // Nobody sent what has none.
+        let sender = senders.get(&B256::from(read.log.tx_hash));
+        read.tx_from = sender.map_or(Address::ZERO, |sender| (*sender).into());
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use ids::ChainId;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{error::Error, store};
+use crate::{error::Error, progress::Progress, store};
 
 /// The right to follow a chain, for as long as it is renewed.
 #[derive(Debug, Clone, Copy)]
@@ -18,9 +18,17 @@ pub(crate) struct Lease {
 }
 
 /// Waits until the chain is free and takes it.
-pub(crate) async fn acquire(db: &PgPool, chain_id: ChainId, holder: Uuid, ttl: Duration) -> Lease {
+pub(crate) async fn acquire(
+    db: &PgPool,
+    chain_id: ChainId,
+    holder: Uuid,
+    ttl: Duration,
+    progress: &Progress,
+) -> Lease {
     loop {
-        match store::lease::acquire_lease(db, chain_id, holder, ttl.as_secs_f64()).await {
+        let answer = store::lease::acquire_lease(db, chain_id, holder, ttl.as_secs_f64()).await;
+        progress.lease_known(chain_id, answer.is_ok());
+        match answer {
             Ok(Some(epoch)) => {
                 tracing::info!(chain.id = %chain_id, lease.epoch = epoch, "took the lease on a chain");
                 return Lease { chain_id, holder, epoch, ttl };
@@ -34,14 +42,18 @@ pub(crate) async fn acquire(db: &PgPool, chain_id: ChainId, holder: Uuid, ttl: D
 
 impl Lease {
     /// Renews until the lease is lost, and then returns.
-    pub(crate) async fn keep(&self, db: &PgPool) {
+    pub(crate) async fn keep(&self, db: &PgPool, progress: &Progress) {
         let mut renewed_at = Instant::now();
         while renewed_at.elapsed() < self.ttl {
             tokio::time::sleep(self.ttl / 4).await;
-            let asked_at = Instant::now();
             let ttl_secs = self.ttl.as_secs_f64();
-            match store::lease::renew_lease(db, self.chain_id, self.holder, self.epoch, ttl_secs).await {
-                Ok(true) => renewed_at = asked_at,
+            let answer =
+                store::lease::renew_lease(db, self.chain_id, self.holder, self.epoch, ttl_secs).await;
+            progress.lease_known(self.chain_id, answer.is_ok());
+            match answer {
+                // From the answer on: the question may have waited for a commit of ours that took longer than the lease,
+                // and the lease was renewed after it. Who may commit, the database says in each commit.
+                Ok(true) => renewed_at = Instant::now(),
                 Ok(false) => break,
                 Err(err) => tracing::warn!(chain.id = %self.chain_id, error = %err, "cannot renew the lease"),
             }
@@ -55,6 +67,14 @@ impl Lease {
         let ttl_secs = self.ttl.as_secs_f64();
         let is_ours = store::lease::lock_lease(tx, self.chain_id, self.holder, self.epoch, ttl_secs).await?;
         is_ours.then_some(()).ok_or(Error::LeaseLost)
+    }
+
+    /// The last statement of a commit that may have taken long: nobody who comes right after it finds the lease expired.
+    pub(crate) async fn outlast(&self, tx: &mut PgConnection, began: Instant) -> Result<(), Error> {
+        if began.elapsed() < self.ttl / 2 {
+            return Ok(());
+        }
+        self.check(tx).await
     }
 
     /// Lets the next one go on at once.

@@ -6,43 +6,44 @@ use std::{
     time::{Duration, Instant},
 };
 
-use evm::Node;
+use evm::{HeadWakes, Node};
 use sqlx::PgPool;
 use tokio::sync::watch;
-use tracing::Instrument;
 
 use super::{
+    catch_up::{self, Marks, Range, With},
+    deep::Deep,
     fetch,
-    fork::{Action, Link, View},
+    fork::{Action, Link},
     lease::Lease,
     position::{self, Opened, Position},
+    settle::Settling,
 };
 use crate::{
     config::Follow,
     error::Error,
     metrics,
-    model::{BlockRef, Header},
+    model::Header,
     progress::{Progress, State},
-    read_contract::read_contracts,
-    record::{self, Ahead, ReadBlock},
+    record,
     registry::Chain,
     store::Stores,
 };
 
-/// Blocks that are asked for at first; errors halve it, success lets it grow.
-const FIRST_RANGE: u64 = 200;
-/// Things that happened in one commit, about.
-const COMMIT_WEIGHT: usize = 5_000;
-/// A range with more than this is made smaller next time.
-const HEAVY_RANGE: usize = 20_000;
-/// Between two questions for the safe and the finalized block.
-const MARKS_EVERY: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// So often in a row the answers of a node do not fit together before another node is asked.
 const MISFITS: u32 = 3;
+/// So often since the last commit a position is left for a newer one without a word.
+const MOVES: u32 = 16;
 /// Between two looks at a chain that does not move by itself.
 const IDLE: Duration = Duration::from_secs(1);
+/// Between two looks at a branch that must last before it is followed.
+const UNSETTLED: Duration = Duration::from_millis(100);
+/// While a socket tells of heads, so much less often one looks unasked: ...
+const WOKEN_POLLS: u32 = 5;
+/// ... but so often at least, where it was looked that often before.
+const WOKEN_POLL: Duration = Duration::from_secs(2);
 
 /// Follows one chain.
 pub(crate) struct Worker {
@@ -51,8 +52,12 @@ pub(crate) struct Worker {
     chain: watch::Receiver<Chain>,
     settings: Follow,
     progress: Progress,
-    range: u64,
-    marks: Option<(Instant, Option<u64>, Option<u64>)>,
+    range: Range,
+    marks: Marks,
+    settling: Settling,
+    deep: Deep,
+    /// Since this worker began.
+    commits: u64,
 }
 
 impl Worker {
@@ -63,12 +68,22 @@ impl Worker {
         settings: Follow,
         progress: Progress,
     ) -> Worker {
-        let range = FIRST_RANGE.min(settings.largest_range.max(1));
-        Worker { stores, node, chain, settings, progress, range, marks: None }
+        let range = Range::new(settings.largest_range);
+        let (marks, settling, deep) = (Marks::default(), Settling::default(), Deep::default());
+        Worker { stores, node, chain, settings, progress, range, marks, settling, deep, commits: 0 }
     }
 
     pub(crate) fn db(&self) -> PgPool {
         self.stores.db.clone()
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// What the jobs of the chain need.
+    pub(crate) fn for_jobs(&self) -> (Stores, Node, watch::Receiver<Chain>) {
+        (self.stores.clone(), self.node.clone(), self.chain.clone())
     }
 
     /// Another worker may hold the lease; `/ready` says that we do not.
@@ -78,10 +93,15 @@ impl Worker {
 
     /// Follows until the lease is found to be lost.
     pub(crate) async fn run(&mut self, lease: Lease) {
-        let (mut pause, mut misfits) = (FIRST_PAUSE, 0);
+        let (mut pause, mut misfits, mut moves) = (FIRST_PAUSE, 0, 0);
+        let mut wakes = self.node.head_wakes();
+        self.progress.state(lease.chain_id, State::Starting);
         loop {
-            let began = Instant::now();
-            let Err(err) = self.follow(&lease).await;
+            let (began, commits) = (Instant::now(), self.commits);
+            let Err(err) = self.follow(&lease, &mut wakes).await;
+            if self.commits > commits {
+                moves = 0;
+            }
             misfits = if matches!(err, Error::Inconsistent(_)) { misfits + 1 } else { 0 };
             match &err {
                 // Once it is the chain that moved between two questions.
@@ -92,16 +112,30 @@ impl Worker {
                 Error::LeaseLost => return,
                 // Said already, and there is nothing to wait for.
                 Error::Halted(_) => continue,
-                Error::Node(_) => self.range = (self.range / 2).max(1),
+                // Contracts or payers have joined, or a job has moved the chain: the next attempt knows of it. If more
+                // join before each commit, the next one comes sooner with less to read for it.
+                Error::Stale => {
+                    self.range.failed();
+                    moves += 1;
+                    if moves <= MOVES {
+                        continue;
+                    }
+                    moves = 0;
+                }
+                // Nothing is wrong with the node; with less it goes on at once.
+                Error::Node(err) if err.wants_less() && self.range.refused() => continue,
+                Error::Node(_) => self.range.failed(),
                 _ => {}
             }
             self.progress.failed(lease.chain_id, err.to_string());
             metrics::count_failure(lease.chain_id, &err);
-            // What was read before the failure is committed; the next attempt reads the rest again.
+            // What arrived before the failure is committed, unless the commit was what failed; the next attempt reads the
+            // rest again.
             let cause = std::error::Error::source(&err).map(ToString::to_string);
             tracing::warn!(chain.id = %lease.chain_id, error = %err, cause, "following a chain was interrupted");
-            pause =
-                if began.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            // Who is doubted is left for moments only: the next look comes while others are asked.
+            let longest = if matches!(err, Error::Inconsistent(_)) { IDLE } else { LONGEST_PAUSE };
+            pause = if began.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(longest) };
             tokio::time::sleep(pause).await;
         }
     }
@@ -115,7 +149,7 @@ impl Worker {
         Ok(opened)
     }
 
-    async fn follow(&mut self, lease: &Lease) -> Result<Infallible, Error> {
+    async fn follow(&mut self, lease: &Lease, wakes: &mut HeadWakes) -> Result<Infallible, Error> {
         let mut at = loop {
             match self.open(lease).await? {
                 Opened::At(at) => break at,
@@ -126,6 +160,7 @@ impl Worker {
             tokio::time::sleep(IDLE).await;
         };
         self.progress.state(lease.chain_id, State::Following);
+        let mut lined_up_at = Instant::now();
         loop {
             if self.chain.has_changed().unwrap_or(false) {
                 // The contracts or the depth may be others now.
@@ -134,29 +169,52 @@ impl Worker {
                     Opened::Waiting | Opened::Halted => return Err(Error::Stale),
                 };
             }
-            if at.is_raw_behind {
+            // Also what jobs have left behind.
+            if at.is_raw_behind || lined_up_at.elapsed() > IDLE {
                 at.is_raw_behind = !record::line_up_raw(&self.stores, lease).await?;
+                lined_up_at = Instant::now();
             }
             if self.step(lease, &mut at).await? {
-                tokio::time::sleep(Duration::from_millis(self.settings.poll_millis)).await;
+                self.wait(wakes).await;
             }
+        }
+    }
+
+    /// Until a socket tells of a head, or no more, or the registry has changed; at the latest until it is time to look
+    /// unasked.
+    async fn wait(&self, wakes: &mut HeadWakes) {
+        let mut poll = Duration::from_millis(self.settings.poll_millis);
+        if wakes.is_alive() {
+            poll = poll.max((poll * WOKEN_POLLS).min(WOKEN_POLL));
+        }
+        let mut chain = self.chain.clone();
+        tokio::select! {
+            () = wakes.changed() => {}
+            Ok(()) = chain.changed() => {}
+            () = tokio::time::sleep(poll) => {}
         }
     }
 
     /// One look at the chain. True when there is nothing more to do until the next block.
     async fn step(&mut self, lease: &Lease, at: &mut Position) -> Result<bool, Error> {
         let head = fetch::head(&self.node).await?;
-        let mut tip = at.view.tip();
-        self.progress.head(lease.chain_id, (&head).into(), tip.number);
+        let tip = at.view.tip();
+        self.progress.head(lease.chain_id, (&head).into(), tip.hash);
         if head.hash == tip.hash {
+            self.settling.agreed(tip.number);
+            self.deep.forget();
             return Ok(true);
         }
         let from = head.number.min(tip.number + 1);
-        let to = head.number.min(from.saturating_add(self.range - 1));
+        let to = head.number.min(from.saturating_add(self.range.blocks - 1));
         let mut headers = self.headers(from, to, &head).await?;
         loop {
             let branch: Vec<Link> = headers.iter().map(Link::from).collect();
-            match at.view.meet(&branch) {
+            let action = at.view.meet(&branch);
+            if !matches!(action, Action::TooDeep | Action::AskFrom(_)) {
+                self.deep.forget();
+            }
+            match action {
                 Action::Rest => return Ok(true),
                 Action::AskFrom(lower) => {
                     let mut longer = fetch::headers(&self.node, lower, headers[0].number - 1).await?;
@@ -165,10 +223,18 @@ impl Worker {
                     headers = longer;
                 }
                 Action::Retract { ancestor } => {
-                    self.retract(lease, at, tip, ancestor, (&head).into()).await?;
-                    tip = at.view.tip();
+                    if !self.settling.is_settled(Instant::now()) {
+                        tokio::time::sleep(UNSETTLED).await;
+                        return Ok(false);
+                    }
+                    self.retract(lease, at, ancestor, &head).await?;
+                }
+                Action::TooDeep if !self.deep.is_believed(&self.node) => {
+                    return Err(Error::Inconsistent("a reorganisation is too deep to be believed at once"));
                 }
                 Action::TooDeep => {
+                    self.deep.forget();
+                    let tip = at.view.tip();
                     let reason = format!(
                         "a reorganisation takes more than {} blocks back from {}",
                         at.depth, tip.number
@@ -177,11 +243,18 @@ impl Worker {
                 }
                 Action::Extend { skip } => {
                     let is_all = headers.last().is_some_and(|last| last.hash == head.hash);
-                    self.extend(lease, at, headers.split_off(skip), &head).await?;
+                    let new = headers.split_off(skip);
+                    catch_up::extend(self.with(lease), at, new, (&head).into()).await?;
+                    self.settling.agreed(at.view.tip().number);
                     return Ok(is_all);
                 }
             }
         }
+    }
+
+    fn with<'a>(&'a mut self, lease: &'a Lease) -> With<'a> {
+        let Worker { stores, node, chain, progress, range, marks, commits, .. } = self;
+        With { stores, node, lease, chain, progress, range, marks, commits }
     }
 
     /// Near the head the newest block has been asked for already.
@@ -208,92 +281,35 @@ impl Worker {
     }
 
     async fn retract(
-        &self,
-        lease: &Lease,
-        at: &mut Position,
-        tip: Link,
-        ancestor: u64,
-        head: BlockRef,
-    ) -> Result<(), Error> {
-        let messages = match record::retract(&self.stores, lease, tip, ancestor, head).await {
-            Err(err @ Error::NotRetractable) => return Err(self.halt(lease, tip, err.to_string()).await),
-            result => result?,
-        };
-        let blocks = at.view.retract(ancestor).len();
-        at.followed = position::followed(&self.stores, lease).await?;
-        at.is_raw_behind = true;
-        metrics::count_reorg(lease.chain_id);
-        tracing::warn!(
-            chain.id = %lease.chain_id, fork_block = ancestor, old_head = tip.number, blocks, messages,
-            "took back blocks after a reorganisation",
-        );
-        Ok(())
-    }
-
-    async fn extend(
         &mut self,
         lease: &Lease,
         at: &mut Position,
-        headers: Vec<Header>,
+        ancestor: u64,
         head: &Header,
     ) -> Result<(), Error> {
-        let is_at_head =
-            headers.first().is_some_and(|first| first.number + View::window(at.depth) > head.number);
-        let asked = headers.len() as u64;
-        let mut blocks = fetch::blocks(&self.node, headers, &mut at.followed, is_at_head).await?;
-        read_contracts(&self.node, &mut blocks).await?;
-        let weight: usize = blocks.iter().map(ReadBlock::weight).sum();
-        let (safe, finalized) = self.marks().await;
-        let ahead = Ahead { head: head.into(), safe, finalized };
-        for some in by_weight(blocks) {
-            let links: Vec<Link> = some.iter().map(|block| Link::from(&block.header)).collect();
-            let Some(last) = some.last().map(|block| BlockRef::from(&block.header)) else { continue };
-            let (began, count) = (Instant::now(), some.len());
-            // What is told of these blocks carries this span as the beginning of its trace.
-            let span =
-                tracing::info_span!("record blocks", chain.id = %lease.chain_id, block.number = last.number);
-            let recorded = record::record(&self.stores, lease, at.view.tip().hash, some, ahead, at.depth);
-            let events = recorded.instrument(span).await?;
-            links.into_iter().for_each(|link| at.view.push(link));
-            self.progress.indexed(lease.chain_id, last);
-            tracing::debug!(
-                chain.id = %lease.chain_id, block.number = last.number, blocks = count, events,
-                duration_ms = began.elapsed().as_millis() as u64, "recorded blocks",
+        let (tip, chain_id) = (at.view.tip(), lease.chain_id);
+        let ahead = self.marks.ahead(&self.node, head.into()).await;
+        let version = at.followed.version;
+        let messages = match record::retract(&self.stores, lease, tip, version, ancestor, &ahead).await {
+            Err(err @ Error::NotRetractable) => return Err(self.halt(lease, tip, err.to_string()).await),
+            result => result?,
+        };
+        self.commits += 1;
+        let blocks = at.view.retract(ancestor).len();
+        at.followed = position::followed(&self.stores, lease).await?;
+        at.is_raw_behind = true;
+        metrics::count_reorg(chain_id, blocks);
+        tracing::warn!(
+            chain.id = %chain_id, fork_block = ancestor, old_head = tip.number, blocks, messages,
+            "took back blocks after a reorganisation",
+        );
+        if self.settling.followed(chain_id, tip.number, Instant::now()) {
+            tracing::error!(
+                chain.id = %chain_id, fork_block = ancestor, reorgs = self.settling.in_a_row(),
+                "reorganisations follow one another and the chain does not advance",
             );
-        }
-        let largest = self.settings.largest_range.max(1);
-        if weight > HEAVY_RANGE {
-            self.range = (self.range / 2).max(1);
-        } else if asked == self.range {
-            self.range = (self.range + self.range / 4 + 1).min(largest);
+            self.node.doubt("reorganisations follow one another and the chain does not advance");
         }
         Ok(())
     }
-
-    async fn marks(&mut self) -> (Option<u64>, Option<u64>) {
-        match self.marks {
-            Some((asked_at, safe, finalized)) if asked_at.elapsed() < MARKS_EVERY => (safe, finalized),
-            _ => {
-                let (safe, finalized) = fetch::marks(&self.node).await;
-                self.marks = Some((Instant::now(), safe, finalized));
-                (safe, finalized)
-            }
-        }
-    }
-}
-
-/// Cuts a range into commits of bounded size, between blocks.
-fn by_weight(blocks: Vec<ReadBlock>) -> Vec<Vec<ReadBlock>> {
-    let (mut commits, mut held, mut weight) = (Vec::new(), Vec::new(), 0);
-    for block in blocks {
-        let of_block = block.weight();
-        if !held.is_empty() && weight + of_block > COMMIT_WEIGHT {
-            commits.push(std::mem::take(&mut held));
-            weight = 0;
-        }
-        weight += of_block;
-        held.push(block);
-    }
-    commits.push(held);
-    commits
 }

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use ids::{BlockHash, ChainId};
-use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::{
-    batch::Batch,
+    batch::{Batch, Written},
     error::Error,
     follow::fork::Link,
     model::{BlockRef, Checkpoint, Header},
+    record::Ahead,
 };
 
 struct CheckpointRow {
@@ -21,7 +21,12 @@ struct CheckpointRow {
     head_block_hash: BlockHash,
     head_block_at: DateTime<Utc>,
     reorg_detected_count: i64,
+    last_reorg_at: Option<DateTime<Utc>>,
     halted_reason: Option<String>,
+    first_block: Option<i64>,
+    safe_block: Option<i64>,
+    finalized_block: Option<i64>,
+    followed_version: i64,
 }
 
 impl TryFrom<CheckpointRow> for Checkpoint {
@@ -34,7 +39,12 @@ impl TryFrom<CheckpointRow> for Checkpoint {
             indexed: block(row.last_block, row.last_block_hash, row.last_block_at),
             head: block(row.head_block, row.head_block_hash, row.head_block_at),
             reorgs: row.reorg_detected_count.cast_unsigned(),
+            last_reorg_at: row.last_reorg_at,
             halted: row.halted_reason,
+            first_block: row.first_block.map(i64::cast_unsigned),
+            safe: row.safe_block.map(i64::cast_unsigned),
+            finalized: row.finalized_block.map(i64::cast_unsigned),
+            followed_version: row.followed_version,
         })
     }
 }
@@ -48,7 +58,8 @@ pub(crate) async fn list_checkpoints(
         CheckpointRow,
         r#"select chain_id, last_block, last_block_hash as "last_block_hash: BlockHash", last_block_at,
                 head_block, head_block_hash as "head_block_hash: BlockHash", head_block_at,
-                reorg_detected_count, halted_reason
+                reorg_detected_count, last_reorg_at, halted_reason, first_block, safe_block, finalized_block,
+                followed_version
          from indexer_checkpoints where $1::bigint is null or chain_id = $1 order by chain_id"#,
         chain_id.map(ChainId::as_i64),
     )
@@ -65,7 +76,7 @@ pub(crate) async fn find_checkpoint(
     Ok(list_checkpoints(db, Some(chain_id)).await?.pop())
 }
 
-/// Where reading begins; false where somebody has begun already.
+/// Where reading begins: after the block `first`, whose own logs are not read. False where somebody has begun already.
 pub(crate) async fn insert_checkpoint(
     tx: &mut PgConnection,
     chain_id: ChainId,
@@ -74,8 +85,9 @@ pub(crate) async fn insert_checkpoint(
 ) -> Result<bool, sqlx::Error> {
     let inserted = sqlx::query!(
         "insert into indexer_checkpoints
-             (chain_id, last_block, last_block_hash, last_block_at, head_block, head_block_hash, head_block_at)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict (chain_id) do nothing",
+             (chain_id, last_block, last_block_hash, last_block_at, head_block, head_block_hash, head_block_at,
+              first_block)
+         values ($1, $2, $3, $4, $5, $6, $7, $2::bigint + 1) on conflict (chain_id) do nothing",
         chain_id.as_i64(),
         first.number.cast_signed(),
         first.hash.as_slice(),
@@ -89,14 +101,50 @@ pub(crate) async fn insert_checkpoint(
     Ok(inserted.rows_affected() == 1)
 }
 
-/// Moves the checkpoint from one block to another; false where it is not at the first one, by hash. `head` is left as
-/// it was where the node's is not known.
+/// The number of what is followed; a commit under an older one is refused. Read before the contracts and payers that it
+/// stands for.
+pub(crate) async fn find_followed_version(
+    db: impl PgExecutor<'_>,
+    chain_id: ChainId,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select followed_version from indexer_checkpoints where chain_id = $1",
+        chain_id.as_i64(),
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Says that contracts or payers have joined of which the follower may not know. It waits for a commit of the follower,
+/// and the next one is refused: so no block is read without them.
+pub(crate) async fn bump_followed_version(
+    tx: &mut PgConnection,
+    chain_id: ChainId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update indexer_checkpoints set followed_version = followed_version + 1 where chain_id = $1",
+        chain_id.as_i64(),
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// From where a checkpoint moves, and what its worker knew of whose logs count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaves {
+    pub(crate) hash: BlockHash,
+    pub(crate) followed_version: i64,
+}
+
+/// Moves the checkpoint to another block; false where it is not at the first one, by hash, where the chain is halted, or
+/// where more is followed than its worker knew. The marks are left as they were where the node's are not known.
 pub(crate) async fn update_checkpoint(
     tx: &mut PgConnection,
     chain_id: ChainId,
-    from: BlockHash,
+    from: Leaves,
     to: BlockRef,
-    head: BlockRef,
+    ahead: &Ahead,
     is_reorg: bool,
 ) -> Result<bool, sqlx::Error> {
     let moved = sqlx::query!(
@@ -104,17 +152,22 @@ pub(crate) async fn update_checkpoint(
          set last_block = $3, last_block_hash = $4, last_block_at = $5,
              head_block = $6, head_block_hash = $7, head_block_at = $8,
              reorg_detected_count = reorg_detected_count + $9::boolean::int,
-             last_reorg_at = case when $9 then now() else last_reorg_at end, updated_at = now()
-         where chain_id = $1 and last_block_hash = $2 and halted_at is null",
+             last_reorg_at = case when $9 then now() else last_reorg_at end,
+             safe_block = coalesce($11, safe_block), finalized_block = coalesce($12, finalized_block),
+             updated_at = now(), committed_at = now()
+         where chain_id = $1 and last_block_hash = $2 and followed_version = $10 and halted_at is null",
         chain_id.as_i64(),
-        from.as_slice(),
+        from.hash.as_slice(),
         to.number.cast_signed(),
         to.hash.as_slice(),
         to.time,
-        head.number.cast_signed(),
-        head.hash.as_slice(),
-        head.time,
+        ahead.head.number.cast_signed(),
+        ahead.head.hash.as_slice(),
+        ahead.head.time,
         is_reorg,
+        from.followed_version,
+        ahead.safe.map(u64::cast_signed),
+        ahead.finalized.map(u64::cast_signed),
     )
     .execute(tx)
     .await?;
@@ -138,8 +191,8 @@ pub(crate) async fn update_halted(
     Ok(())
 }
 
-/// Makes blocks canonical and tells the generation of each that was not: one that is canonical already comes back not
-/// at all, so that a re-scan publishes nothing.
+/// Makes blocks canonical and tells the generation of each that was not, one more than the last that was ever told: one
+/// that is canonical already comes back not at all, so that a re-scan publishes nothing.
 pub(crate) async fn insert_blocks(
     tx: &mut PgConnection,
     chain_id: ChainId,
@@ -160,13 +213,15 @@ pub(crate) async fn insert_blocks(
          insert into blocks
              (chain_id, hash, number, parent_hash, block_at, is_canonical, generation,
               raw_logs, raw_canonical, raw_generation, is_retractable)
-         select $1, new.hash, new.number, new.parent_hash, new.block_at, true, 1,
+         select $1, new.hash, new.number, new.parent_hash, new.block_at, true, 1 + coalesce(old.generation, 0),
                 coalesce(logs.indexes, '{}'), true, 1, new.number >= $8 or logs.indexes is null
          from unnest($2::bytea[], $3::bigint[], $4::bytea[], $5::timestamptz[])
               as new (hash, number, parent_hash, block_at)
          left join logs using (hash)
+         left join old_generations old on old.chain_id = $1 and old.hash = new.hash
          on conflict on constraint blocks_pkey do update
-             set is_canonical = true, generation = blocks.generation + 1, raw_logs = excluded.raw_logs,
+             set is_canonical = true, generation = greatest(blocks.generation + 1, excluded.generation),
+                 raw_logs = excluded.raw_logs,
                  is_retractable = excluded.is_retractable
              where not blocks.is_canonical
          returning hash as "hash: BlockHash", generation"#,
@@ -243,23 +298,19 @@ pub(crate) async fn list_window(
 pub(crate) async fn insert_batches(
     tx: &mut PgConnection,
     chain_id: ChainId,
-    batches: &[(BlockHash, usize, Batch)],
+    batches: &[(BlockHash, &Written)],
 ) -> Result<(), sqlx::Error> {
     if batches.is_empty() {
         return Ok(());
     }
-    let hashes: Vec<BlockHash> = batches.iter().map(|(hash, ..)| *hash).collect();
-    let kinds: Vec<String> = batches.iter().map(|(_, _, batch)| batch.kind().to_owned()).collect();
-    let parts: Vec<i32> =
-        batches.iter().map(|(_, part, _)| i32::try_from(*part).unwrap_or(i32::MAX)).collect();
-    let bodies: Vec<Value> = batches
-        .iter()
-        .map(|(_, _, batch)| serde_json::to_value(batch).expect("batches are plain structs with string keys"))
-        .collect();
+    let hashes: Vec<BlockHash> = batches.iter().map(|(hash, _)| *hash).collect();
+    let kinds: Vec<String> = batches.iter().map(|(_, batch)| batch.kind.to_owned()).collect();
+    let parts: Vec<i64> = batches.iter().map(|(_, batch)| batch.part.cast_signed()).collect();
+    let bodies: Vec<String> = batches.iter().map(|(_, batch)| batch.kept()).collect();
     sqlx::query!(
         "insert into block_batches (chain_id, block_hash, kind, part, body)
-         select $1, block_hash, kind, part, body
-         from unnest($2::bytea[], $3::text[], $4::int[], $5::jsonb[]) as new (block_hash, kind, part, body)
+         select $1, block_hash, kind, part, body::jsonb
+         from unnest($2::bytea[], $3::text[], $4::bigint[], $5::text[]) as new (block_hash, kind, part, body)
          on conflict on constraint block_batches_pkey do update set body = excluded.body",
         chain_id.as_i64(),
         hashes as _,
@@ -272,12 +323,31 @@ pub(crate) async fn insert_batches(
     Ok(())
 }
 
+/// Forgets what was published of blocks in an older generation.
+pub(crate) async fn delete_batches(
+    tx: &mut PgConnection,
+    chain_id: ChainId,
+    blocks: &[BlockHash],
+) -> Result<(), sqlx::Error> {
+    if blocks.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "delete from block_batches where chain_id = $1 and block_hash = any($2::bytea[])",
+        chain_id.as_i64(),
+        blocks as _,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// What was published of a block.
 pub(crate) async fn list_batches(
     tx: &mut PgConnection,
     chain_id: ChainId,
     block: BlockHash,
-) -> Result<Vec<(usize, Batch)>, Error> {
+) -> Result<Vec<(u64, Batch)>, Error> {
     let rows = sqlx::query!(
         "select part, body from block_batches where chain_id = $1 and block_hash = $2 order by kind, part",
         chain_id.as_i64(),
@@ -288,7 +358,7 @@ pub(crate) async fn list_batches(
     rows.into_iter()
         .map(|row| {
             let batch = serde_json::from_value(row.body).map_err(|err| Error::Stored(err.to_string()))?;
-            Ok((usize::try_from(row.part).unwrap_or_default(), batch))
+            Ok((row.part.cast_unsigned(), batch))
         })
         .collect()
 }
@@ -360,21 +430,30 @@ pub(crate) async fn update_raw(
     Ok(())
 }
 
-/// Forgets blocks below a height, with what was published of them, once their documents are in line.
+/// Forgets blocks below a height, with what was published of them, once their documents are in line. How often one was
+/// told is remembered where that is not once and for good.
 pub(crate) async fn delete_blocks_below(
     tx: &mut PgConnection,
     chain_id: ChainId,
     number: u64,
-) -> Result<u64, sqlx::Error> {
-    let deleted = sqlx::query!(
-        "delete from blocks where chain_id = $1 and number < $2
-           and raw_canonical = is_canonical and raw_generation = generation",
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with gone as (
+             delete from blocks where chain_id = $1 and number < $2
+               and raw_canonical = is_canonical and raw_generation = generation
+             returning hash, generation, is_canonical, raw_logs
+         )
+         insert into old_generations (chain_id, hash, generation)
+         select $1, hash, generation from gone
+         where generation > 1 or (not is_canonical and raw_logs <> '{}')
+         on conflict on constraint old_generations_pkey do update
+             set generation = greatest(old_generations.generation, excluded.generation)",
         chain_id.as_i64(),
         number.cast_signed(),
     )
     .execute(tx)
     .await?;
-    Ok(deleted.rows_affected())
+    Ok(())
 }
 
 /// Which of these blocks are canonical, as far as they are remembered.

@@ -4,7 +4,8 @@ use ids::ChainId;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-/// Takes the lease if nobody has it (or no more); the epoch is the right to commit.
+/// Takes the lease if nobody has it (or no more); the epoch is the right to commit. Who has waited here for a commit of
+/// its holder goes by the time before: a commit that outlasted the lease is no reason to take it from one who lives.
 pub(crate) async fn acquire_lease(
     db: impl PgExecutor<'_>,
     chain_id: ChainId,
@@ -13,9 +14,10 @@ pub(crate) async fn acquire_lease(
 ) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar!(
         "insert into leases (chain_id, holder, epoch, expires_at)
-         values ($1, $2, 1, now() + make_interval(secs => $3))
+         values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
          on conflict (chain_id) do update
-         set holder = excluded.holder, epoch = leases.epoch + 1, expires_at = excluded.expires_at
+         set holder = excluded.holder, epoch = leases.epoch + 1,
+             expires_at = clock_timestamp() + make_interval(secs => $3)
          where leases.expires_at < now()
          returning epoch",
         chain_id.as_i64(),
@@ -26,7 +28,8 @@ pub(crate) async fn acquire_lease(
     .await
 }
 
-/// Keeps the lease for another while; false when another one has it.
+/// Keeps the lease for another while, from now on and not from when a commit began that this is a part of, or that was
+/// waited for; false when another one has it.
 pub(crate) async fn renew_lease(
     db: impl PgExecutor<'_>,
     chain_id: ChainId,
@@ -35,7 +38,7 @@ pub(crate) async fn renew_lease(
     ttl_secs: f64,
 ) -> Result<bool, sqlx::Error> {
     let renewed = sqlx::query!(
-        "update leases set expires_at = now() + make_interval(secs => $4)
+        "update leases set expires_at = clock_timestamp() + make_interval(secs => $4)
          where chain_id = $1 and holder = $2 and epoch = $3",
         chain_id.as_i64(),
         holder,

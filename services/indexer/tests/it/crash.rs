@@ -50,3 +50,35 @@ async fn death_in_the_middle_of_taking_blocks_back() {
 async fn death_between_taking_back_and_the_new_branch() {
     survives("indexer.reverted:1", 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn death_between_the_ranges_of_a_chain_that_catches_up_leaves_no_gap() {
+    let rig = Rig::new().await;
+    // A small window: what is below it is read in ranges.
+    rig.register(&[("factory", rig.deployed.factory, rig.deployed.block)], 2);
+    let live = rig.stores().await;
+    let follower = rig.start(&live);
+    let mut collection = rig.create(false, "First").await;
+    for turn in 0..60 {
+        if turn % 15 == 14 {
+            collection = rig.create(false, "Another").await;
+        }
+        rig.mint(collection, 1).await;
+        rig.chain.mine(turn % 5).await;
+    }
+    live.caught_up(&rig).await;
+    follower.stop().await;
+
+    let stores = rig.stores().await;
+    for failpoint in ["indexer.tx_committed:2", "indexer.raw_written:2"] {
+        rig.spawn(&stores, failpoint).dead().await;
+    }
+    let at = "select last_block from indexer_checkpoints";
+    assert!(stores.count(at).await < rig.chain.head().await as i64, "there is more than one range");
+    let running = rig.start(&stores);
+    stores.caught_up(&rig).await;
+    running.stop().await;
+    let told = stores.told().await;
+    rig::assert_told_once(&told);
+    assert_eq!(rig::net(&told), rig::net(&live.told().await), "ranges tell what single blocks told");
+}

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -83,13 +83,24 @@ impl Rig {
     }
 
     pub(crate) fn start_with(&self, stores: &Stores, amqp_url: &str) -> Running {
+        let config = self.config(stores, amqp_url);
+        self.start_as(config)
+    }
+
+    /// Begins an indexer in this process that looks at the head unasked so seldom.
+    pub(crate) fn start_looking_every(&self, stores: &Stores, poll: Duration) -> Running {
+        let mut config = self.config(stores, NO_BROKER);
+        config.follow.poll_millis = poll.as_millis() as u64;
+        self.start_as(config)
+    }
+
+    fn start_as(&self, config: Config) -> Running {
         let process = testkit::process("indexer");
-        let stopping = process.stopping();
+        let (ops, stopping) = (process.ops_addr(), process.stopping());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let config = self.config(stores, amqp_url);
         let task = tokio::spawn(indexer::run_on(listener, config, process));
-        Running { url: format!("https://{address}").parse().unwrap(), stopping, task }
+        Running { url: format!("https://{address}").parse().unwrap(), ops, stopping, task }
     }
 
     fn config(&self, stores: &Stores, amqp_url: &str) -> Config {
@@ -115,10 +126,20 @@ impl Rig {
 
     /// Begins an indexer as a process of its own, which a fail point or a signal may kill.
     pub(crate) fn spawn(&self, stores: &Stores, failpoint: &str) -> Killed {
+        self.spawn_as(stores, &Birth { failpoint, lease_secs: 2, log: None })
+    }
+
+    pub(crate) fn spawn_as(&self, stores: &Stores, birth: &Birth<'_>) -> Killed {
         let grpc = self.certs.settings_for("indexer");
         let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+        let output = || match &birth.log {
+            Some(path) => {
+                Stdio::from(std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap())
+            }
+            None => Stdio::null(),
+        };
         let child = Command::new(env!("CARGO_BIN_EXE_indexer"))
-            .env("VITRINE_FAILPOINT", failpoint)
+            .env("VITRINE_FAILPOINT", birth.failpoint)
             .env("INDEXER__PROCESS__OPS_ADDR", "127.0.0.1:0")
             .env("INDEXER__GRPC__ADDR", "127.0.0.1:0")
             .env("INDEXER__GRPC__CA", text(&grpc.ca))
@@ -130,10 +151,10 @@ impl Rig {
             .env("INDEXER__MONGO_DATABASE", &stores.mongo_database)
             .env("INDEXER__PEERS__CHAIN_REGISTRY", self.door.url.as_str())
             .env("INDEXER__FOLLOW__POLL_MILLIS", "50")
-            .env("INDEXER__FOLLOW__LEASE_SECS", "2")
+            .env("INDEXER__FOLLOW__LEASE_SECS", birth.lease_secs.to_string())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(output())
+            .stderr(output())
             .spawn()
             .unwrap();
         Killed(child)
@@ -220,6 +241,8 @@ fn mongo_url() -> String {
 /// An indexer in this process.
 pub(crate) struct Running {
     pub(crate) url: url::Url,
+    /// Where `/ready` and `/metrics` are.
+    pub(crate) ops: std::net::SocketAddr,
     stopping: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -238,6 +261,15 @@ impl Running {
     }
 }
 
+/// How a process of its own begins.
+pub(crate) struct Birth<'a> {
+    /// Where it dies; empty for nowhere.
+    pub(crate) failpoint: &'a str,
+    pub(crate) lease_secs: u64,
+    /// What it says is appended there.
+    pub(crate) log: Option<std::path::PathBuf>,
+}
+
 /// An indexer in a process of its own.
 pub(crate) struct Killed(Child);
 
@@ -245,6 +277,11 @@ impl Killed {
     /// Waits until it has died by itself.
     pub(crate) async fn dead(&mut self) {
         eventually(SOON, "the fail point kills the indexer", async || self.0.try_wait().unwrap()).await;
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
     }
 
     pub(crate) fn kill(&mut self) {

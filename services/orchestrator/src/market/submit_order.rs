@@ -81,6 +81,12 @@ pub(crate) async fn submit_order(tools: &Tools, woken: &Notify, ask: &SubmitAsk)
         require_untouched(&chain, exchange, order, &terms),
         require_means(&chain, exchange, &terms, &steps)
     )?;
+    if let (Side::Offer, Some(currency)) = (terms.side, terms.currency) {
+        // Before anybody hears of the offer: what its maker has from now on is told, and what changed between the look
+        // above and this is seen by another one. Without it the offer would be shown as one that can be paid for good.
+        tools.peers.follow_payer(intent.chain_id, currency, terms.maker).await?;
+        require_means(&chain, exchange, &terms, &steps).await?;
+    }
 
     let Some(before) = keep(tools, ask.intent_id, &signature).await? else {
         // Another call was faster.

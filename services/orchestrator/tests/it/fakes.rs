@@ -50,6 +50,12 @@ pub(crate) struct World {
     pub(crate) catalogued: Mutex<BTreeSet<String>>,
     pub(crate) is_auth_down: AtomicBool,
     pub(crate) holders: crate::snapshots::Holders,
+    /// Whether the indexer cannot take a payer.
+    pub(crate) is_indexer_down: AtomicBool,
+    /// Whether it follows as many as it can.
+    pub(crate) is_indexer_full: AtomicBool,
+    /// Whose money the indexer follows, in which currency.
+    pub(crate) payers: Mutex<Vec<(String, String)>>,
     /// What auth was told that sessions prepare.
     pub(crate) notes: Mutex<Vec<auth::SetIntentContextRequest>>,
 }

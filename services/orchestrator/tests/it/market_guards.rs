@@ -261,3 +261,43 @@ async fn an_order_that_the_catalog_never_takes_ends_its_intent() {
     assert!(problem.message.contains("prepareApprove of token 1"), "{}", problem.message);
     market.rig.end().await;
 }
+
+#[tokio::test]
+async fn an_offer_is_taken_only_when_its_makers_money_is_followed() {
+    let market = Market::start().await;
+    let (seller, buyer) = (market.rig.user(1).await, market.rig.user(2).await);
+    let token = market.foreign_token(&seller).await;
+    market.wrap(&buyer, ETHER).await;
+    let (intent, steps) = market.offer(&buyer, offer(&buyer, &token, ETHER)).await.unwrap();
+    market.send(&steps).await;
+    let signature = sign(&steps, 2);
+
+    market.rig.world.is_indexer_down.store(true, Ordering::SeqCst);
+    let problem = Problem::from(&market.submit(&buyer, &intent, signature.clone()).await.unwrap_err());
+    assert_eq!(problem.reason, "UNAVAILABLE");
+    let waits = market.rig.get(&buyer, &intent.intent_id).await;
+    assert_eq!(waits.status(), IntentStatus::Prepared, "nothing was kept, and it can be handed in again");
+    assert!(market.rig.world.orders.lock().unwrap().is_empty());
+
+    market.rig.world.is_indexer_down.store(false, Ordering::SeqCst);
+    let (done, _) = market.submit(&buyer, &intent, signature).await.unwrap();
+    assert_eq!(done.status(), IntentStatus::Ready);
+    assert_eq!(*market.rig.world.payers.lock().unwrap(), [(market.weth.clone(), buyer.address.clone())]);
+
+    // An indexer that follows as many as it can is no reason to refuse anybody.
+    market.rig.world.is_indexer_full.store(true, Ordering::SeqCst);
+    market.wrap(&buyer, ETHER).await;
+    let (intent, steps) = market.offer(&buyer, offer(&buyer, &token, ETHER)).await.unwrap();
+    market.send(&steps).await;
+    let (done, _) = market.submit(&buyer, &intent, sign(&steps, 2)).await.unwrap();
+    assert_eq!(done.status(), IntentStatus::Ready);
+    assert_eq!(market.rig.world.payers.lock().unwrap().len(), 1);
+
+    // Of who lists, nobody's money counts.
+    let (intent, steps) = market.list(&seller, listing(&seller, &token, ETHER)).await.unwrap();
+    market.send(&steps).await;
+    market.rig.world.is_indexer_down.store(true, Ordering::SeqCst);
+    market.submit(&seller, &intent, sign(&steps, 1)).await.unwrap();
+    assert_eq!(market.rig.world.payers.lock().unwrap().len(), 1);
+    market.rig.end().await;
+}

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
@@ -73,6 +73,81 @@ impl Holders {
 
 #[tonic::async_trait]
 impl IndexerService for Fake {
+    type WatchCheckpointsStream = futures::stream::Empty<Result<indexer::WatchCheckpointsResponse, Status>>;
+    type WatchJobStream = futures::stream::Empty<Result<indexer::WatchJobResponse, Status>>;
+
+    async fn watch_checkpoints(
+        &self,
+        _: Request<indexer::WatchCheckpointsRequest>,
+    ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
+        Err(Status::unimplemented("not part of this story"))
+    }
+
+    async fn list_raw_events(
+        &self,
+        _: Request<indexer::ListRawEventsRequest>,
+    ) -> Result<Response<indexer::ListRawEventsResponse>, Status> {
+        Err(Status::unimplemented("not part of this story"))
+    }
+
+    async fn probe_contract(
+        &self,
+        _: Request<indexer::ProbeContractRequest>,
+    ) -> Result<Response<indexer::ProbeContractResponse>, Status> {
+        Err(Status::unimplemented("not part of this story"))
+    }
+
+    async fn start_job(
+        &self,
+        _: Request<indexer::StartJobRequest>,
+    ) -> Result<Response<indexer::StartJobResponse>, Status> {
+        Err(Status::unimplemented("not part of this story"))
+    }
+
+    async fn get_job(
+        &self,
+        _: Request<indexer::GetJobRequest>,
+    ) -> Result<Response<indexer::GetJobResponse>, Status> {
+        Err(Status::unimplemented("not part of this story"))
+    }
+
+    async fn watch_job(
+        &self,
+        _: Request<indexer::WatchJobRequest>,
+    ) -> Result<Response<Self::WatchJobStream>, Status> {
+        Err(Status::unimplemented("not part of this story"))
+    }
+
+    async fn list_jobs(
+        &self,
+        _: Request<indexer::ListJobsRequest>,
+    ) -> Result<Response<indexer::ListJobsResponse>, Status> {
+        Err(Status::unimplemented("not part of this story"))
+    }
+
+    async fn cancel_job(
+        &self,
+        _: Request<indexer::CancelJobRequest>,
+    ) -> Result<Response<indexer::CancelJobResponse>, Status> {
+        Err(Status::unimplemented("not part of this story"))
+    }
+
+    async fn follow_payer(
+        &self,
+        request: Request<indexer::FollowPayerRequest>,
+    ) -> Result<Response<indexer::FollowPayerResponse>, Status> {
+        if self.0.is_indexer_down.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("the indexer is away"));
+        }
+        if self.0.is_indexer_full.load(Ordering::SeqCst) {
+            return Err(rpc::Refusal::new(rpc::Code::RateLimited, "RATE_LIMITED", "no more of them").into());
+        }
+        let payer = request.into_inner();
+        assert_eq!(payer.chain_id, CHAIN);
+        self.0.payers.lock().unwrap().push((payer.token, payer.account));
+        Ok(Response::new(indexer::FollowPayerResponse {}))
+    }
+
     async fn list_checkpoints(
         &self,
         request: Request<indexer::ListCheckpointsRequest>,

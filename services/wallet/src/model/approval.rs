@@ -1,8 +1,9 @@
 //! Approvals: what the chain's events decide, and what stands.
 
+use amounts::U256;
 use chrono::{DateTime, Utc};
-use events::{ChainEvent, Standard, mints::TokenMoved, wallets::ApprovalChanged};
-use ids::{Address, TokenId, TxHash};
+use events::{ChainEvent, Standard, chain::event_id, mints::TokenMoved, wallets::ApprovalChanged};
+use ids::{Address, BlockHash, ChainId, TokenId, TxHash};
 use serde::{Deserialize, Serialize};
 
 /// What an approval decides. A token has one approved operator at a time, so that a new one ends the old one's right;
@@ -93,6 +94,87 @@ impl Entry {
     }
 }
 
+/// More tokens than this in one log are not taken in while a message waits, nor any range after so many of one message.
+pub(crate) const MOST_TOKENS: u32 = 100_000;
+
+/// Why the tokens of an event cannot be told one by one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unfit {
+    #[error("lastTokenId: is below tokenId")]
+    Backwards,
+    #[error("lastTokenId: {0} tokens in one log, and no more than {MOST_TOKENS} are applied")]
+    TooLong(U256),
+    #[error("lastTokenId: {0} tokens, and the message's other ranges have {MOST_TOKENS} already")]
+    TooMany(u32),
+}
+
+impl Unfit {
+    /// The word for counting.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Unfit::Backwards => "malformed",
+            Unfit::TooLong(_) | Unfit::TooMany(_) => "range_too_long",
+        }
+    }
+}
+
+/// What events that stand one behind the other in a log decide: of one token each, upwards from the first.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) first: Entry,
+    pub(crate) tokens: u32,
+}
+
+impl Run {
+    pub(crate) fn one(first: Entry) -> Run {
+        Run { first, tokens: 1 }
+    }
+
+    /// The tokens that a log says went elsewhere; ERC-2309 names many by the first and the last.
+    pub(crate) fn transfer(event: ChainEvent<TokenMoved>) -> Result<Option<Run>, Unfit> {
+        let (from, to) = (event.fact.token_id, event.fact.last_token_id.unwrap_or(event.fact.token_id));
+        let span = to.number().checked_sub(from.number()).ok_or(Unfit::Backwards)?;
+        let tokens = span.saturating_add(U256::ONE);
+        match u32::try_from(tokens) {
+            Ok(tokens) if tokens <= MOST_TOKENS => {
+                Ok(Entry::transfer(event).map(|first| Run { first, tokens }))
+            }
+            _ => Err(Unfit::TooLong(tokens)),
+        }
+    }
+
+    /// The ranges that a message may have applied, and those beyond, each with the index of its element. Short ones come
+    /// first, so that whoever tells of very long ones harms themselves. It depends on what the ranges are and on nothing
+    /// else: a retraction takes back what was applied.
+    pub(crate) fn within_bounds(mut runs: Vec<(usize, Run)>) -> (Vec<Run>, Vec<(usize, Unfit)>) {
+        runs.sort_by_key(|(_, run)| (run.tokens, run.first.log_index, run.first.batch_index));
+        let mut left = MOST_TOKENS;
+        let (mut within, mut beyond) = (Vec::new(), Vec::new());
+        for (index, run) in runs {
+            // The last one that is taken in may go beyond: a long one is not lost for a few short ones beside it.
+            if left > 0 {
+                left = left.saturating_sub(run.tokens);
+                within.push(run);
+            } else {
+                beyond.push((index, Unfit::TooMany(run.tokens)));
+            }
+        }
+        (within, beyond)
+    }
+
+    /// One of them; each has the id that an event of its own in this place would have.
+    pub(crate) fn nth(&self, chain_id: ChainId, block: BlockHash, nth: u32) -> Entry {
+        let mut entry = self.first.clone();
+        let Some(token_id) = entry.token_id.filter(|_| nth > 0) else { return entry };
+        let token_id = TokenId::new(token_id.number() + U256::from(nth));
+        entry.batch_index = entry.batch_index.saturating_add(nth);
+        entry.event_id = event_id(chain_id, block, entry.tx_hash, entry.log_index, entry.batch_index);
+        entry.slot = slot(entry.owner, entry.operator, Some(token_id));
+        entry.token_id = Some(token_id);
+        entry
+    }
+}
+
 /// An approval as it stands, or as it was given or taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Approval {
@@ -123,5 +205,36 @@ mod tests {
         assert_ne!(slot(a, b, None), slot(a, a, None));
         assert_ne!(slot(a, b, None), slot(b, b, None));
         assert!(!is_in_force(true, Address::ZERO) && !is_in_force(false, a) && is_in_force(true, a));
+    }
+
+    fn run(log_index: u32, tokens: u32) -> Run {
+        let first = Entry {
+            event_id: String::new(),
+            cause: Origin::Transfer,
+            contract: Address::ZERO,
+            slot: String::new(),
+            owner: Address::ZERO,
+            operator: Address::ZERO,
+            token_id: None,
+            is_approved: false,
+            tx_hash: ids::Hash32::new([0; 32]),
+            log_index,
+            batch_index: 0,
+        };
+        Run { first, tokens }
+    }
+
+    #[test]
+    fn of_a_message_the_short_ranges_are_taken_in_first_and_the_same_ones_in_whatever_order_they_come() {
+        let lengths = [60_000, MOST_TOKENS, 3, 60_000, MOST_TOKENS];
+        for order in [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [1, 4, 0, 2, 3]] {
+            let runs = order.map(|place| (place, run(u32::try_from(place).unwrap(), lengths[place])));
+            let (within, beyond) = Run::within_bounds(runs.to_vec());
+            let within: Vec<_> = within.iter().map(|run| run.first.log_index).collect();
+            assert_eq!(within, [2, 0, 3]);
+            assert_eq!(beyond, [(1, Unfit::TooMany(MOST_TOKENS)), (4, Unfit::TooMany(MOST_TOKENS))]);
+        }
+        let (within, beyond) = Run::within_bounds(vec![(0, run(0, MOST_TOKENS)), (1, run(1, 150))]);
+        assert_eq!((within.len(), beyond), (2, vec![]), "a long one is not lost for a short one beside it");
     }
 }

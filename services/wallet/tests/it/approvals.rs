@@ -57,6 +57,7 @@ fn approval(number: u64, token: u8) -> Message {
 fn transfer(number: u64, token: u8, removed: bool) -> Message {
     let fact = TokenTransferred(TokenMoved {
         token_id: TokenId::new(U256::from(token)),
+        last_token_id: None,
         from: OWNER,
         to: OPERATOR,
         quantity: U256::from(1_u8),
