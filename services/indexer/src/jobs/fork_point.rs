@@ -85,7 +85,9 @@ async fn below_window(
         }
         for (number, hashes) in of_height.into_iter().rev() {
             match says(&hashes, header_of(node, number).await?.hash) {
-                Says::Ours if has_differed => return Ok(Meeting::Other(not_ours(header.number, Some(number)))),
+                Says::Ours if has_differed => {
+                    return Ok(Meeting::Other(not_ours(header.number, Some(number))));
+                }
                 Says::Ours => return Ok(Meeting::Ours(header)),
                 Says::Other => has_differed = true,
                 Says::Nothing => tracing::warn!(
