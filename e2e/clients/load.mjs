@@ -37,6 +37,7 @@ const first = new Promise((resolve) => (begun = resolve))
 
 async function listen() {
   let after = null
+  let refused
   while (!ended) {
     const socket = createClient({
       url: `${gateway.replace('http', 'ws')}/graphql`,
@@ -60,8 +61,12 @@ async function listen() {
       }
     } catch (err) {
       const why = String(err?.message ?? err?.reason ?? JSON.stringify(err))
-      // The delivery log is gone: a page would load its list anew; this one goes on from now.
-      if (why.includes('CURSOR_EXPIRED')) after = null
+      // Told to resume, one resumes. Where that is refused too, the delivery log is gone: a page would load its list
+      // anew; this one goes on from now.
+      if (why.includes('CURSOR_EXPIRED')) {
+        if (refused === after) after = null
+        refused = after
+      }
       if (!ended) say({ broke: why.slice(0, 200) })
     }
     breaks += 1
